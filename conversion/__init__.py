@@ -1,0 +1,1 @@
+"""PyTorch checkpoints to checkpoints of fxai_jax, without PyTorch."""

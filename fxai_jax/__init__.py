@@ -1,0 +1,1 @@
+"""Explains face recognition: pixels, quality, attention, frequencies."""

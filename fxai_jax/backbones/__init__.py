@@ -1,0 +1,1 @@
+"""Face-recognition networks as callable pytrees."""

@@ -1,0 +1,37 @@
+"""The network families by the name a checkpoint's card uses."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flax import nnx
+
+from fxai_jax.backbones.mobilefacenet import MobileFaceNet
+
+FAMILIES: dict[str, type[nnx.Module]] = {"mobilefacenet": MobileFaceNet}
+
+
+def build(family: str, options: Mapping[str, Any]) -> nnx.Module:
+    """Makes a network without trained values.
+
+    Args:
+        family: One of `FAMILIES`.
+        options: Keyword arguments of the family's class.
+
+    Returns:
+        The module; under `flax.nnx.eval_shape` it costs no memory.
+
+    Raises:
+        ValueError: If the family or one of the options is unknown.
+
+    Example:
+        >>> type(build("mobilefacenet", {"embedding_size": 192})).__name__
+        'MobileFaceNet'
+    """
+    if family not in FAMILIES:
+        raise ValueError(
+            f"unknown network family {family!r}; this version knows {sorted(FAMILIES)}"
+        )
+    try:
+        return FAMILIES[family](**options)
+    except TypeError as error:
+        raise ValueError(f"the options of {family!r} do not fit: {error}") from error

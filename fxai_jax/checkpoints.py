@@ -1,0 +1,290 @@
+"""Checkpoint folders: an Orbax tree of arrays, and a card that says what they are.
+
+A folder holds ``card.json`` and ``arrays/``. The card names the network family and
+its options, so the folder alone is enough to rebuild the model, and carries what a
+paper needs to cite: source, licence, and the sha256 of the arrays.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import orbax.checkpoint as ocp
+from flax import nnx
+from flax.traverse_util import flatten_dict, unflatten_dict
+from jax.typing import DTypeLike
+
+from fxai_jax.array_types import FaceModel
+from fxai_jax.backbones import registry
+
+_PACKAGE = Path(__file__).parent
+FORMAT = 1
+
+Arrays = dict[str, np.ndarray]
+"""The leaves of a model by their path, such as ``conv1/conv/kernel``."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """What a checkpoint is and where it comes from.
+
+    Attributes:
+        name: Name to show.
+        family: Network family, a key of `fxai_jax.backbones.registry.FAMILIES`.
+        options: Keyword arguments of the family, with the input convention.
+        image_size: Height and width of the input in pixels.
+        embedding_size: d, entries of the embedding.
+        alignment: Template of the five landmarks, such as "arcface-112".
+        weights_sha256: Digest of names, shapes, dtypes and bytes of all arrays.
+        source: Where the weights were published.
+        licence: Terms of the weights.
+        threshold: Cosine at the equal error rate, None when nobody measured it.
+        threshold_measured_on: The pairs it was measured on.
+        quality: Calibration of the pixel-level quality, and how it was measured.
+        notes: Anything else a user should know.
+        format: Version of this layout.
+    """
+
+    name: str
+    family: str
+    options: dict[str, Any]
+    image_size: tuple[int, int]
+    embedding_size: int
+    alignment: str
+    weights_sha256: str
+    source: dict[str, Any]
+    licence: str
+    threshold: float | None = None
+    threshold_measured_on: str = ""
+    quality: dict[str, Any] | None = None
+    notes: str = ""
+    format: int = FORMAT
+
+
+def list_backbones() -> tuple[str, ...]:
+    """Names of the networks that ship with the library.
+
+    Returns:
+        Names that `load_backbone` accepts.
+
+    Example:
+        >>> list_backbones()
+        ('mobilefacenet',)
+    """
+    return tuple(sorted(card.parent.name for card in _shipped().glob("*/card.json")))
+
+
+def load_card(name_or_path: str | Path) -> Card:
+    """Reads the card of a shipped network or of a checkpoint folder.
+
+    Args:
+        name_or_path: A name from `list_backbones`, or a folder.
+
+    Returns:
+        The card.
+
+    Raises:
+        ValueError: If there is no such network, or the card cannot be read.
+
+    Example:
+        >>> load_card("mobilefacenet").embedding_size
+        192
+    """
+    path = checkpoint_folder(name_or_path) / "card.json"
+    try:
+        fields = json.loads(path.read_text("utf-8"))
+        fields["image_size"] = tuple(fields["image_size"])
+        card = Card(**fields)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is not a card of this library: {error}") from error
+    if card.format != FORMAT:
+        raise ValueError(
+            f"{path} has layout {card.format}, this version reads {FORMAT}; "
+            "convert the checkpoint again"
+        )
+    return card
+
+
+def load_backbone(
+    name_or_path: str | Path, *, dtype: DTypeLike = jnp.float32
+) -> FaceModel:
+    """Loads a network: a callable pytree from one image to its raw embedding.
+
+    Args:
+        name_or_path: A name from `list_backbones`, or a checkpoint folder.
+        dtype: Floating type of the parameters. Images and parameters must share it.
+
+    Returns:
+        The model, with `features` and `head`.
+
+    Raises:
+        ValueError: If the folder is missing, incomplete, damaged or foreign; the
+            message names what is wrong.
+
+    Example:
+        >>> model = load_backbone("mobilefacenet")
+        >>> model(jnp.zeros((112, 112, 3))).shape
+        (192,)
+    """
+    folder = checkpoint_folder(name_or_path)
+    card = load_card(folder)
+    abstract = nnx.eval_shape(lambda: registry.build(card.family, card.options))
+    arrays = _read_arrays(folder / "arrays")
+    _check_arrays(folder, arrays, _leaves(abstract))
+    if (found := arrays_sha256(arrays)) != card.weights_sha256:
+        raise ValueError(
+            f"{folder} is damaged: its arrays have sha256 {found}, "
+            f"its card says {card.weights_sha256}; fetch or convert it again"
+        )
+    return _fill(abstract, arrays, dtype)
+
+
+def save_backbone(folder: str | Path, model: nnx.Module, card: Card) -> Card:
+    """Writes a checkpoint folder that `load_backbone` reads.
+
+    Args:
+        folder: Folder to make; an existing checkpoint in it is replaced.
+        model: Network of the card's family and options.
+        card: Its card; the digest is filled in here.
+
+    Returns:
+        The card as written.
+
+    Raises:
+        ValueError: If the model is not what the card describes.
+
+    Example:
+        >>> save_backbone("my_network", model, card)  # doctest: +SKIP
+    """
+    folder = Path(folder).absolute()
+    arrays = model_arrays(model)
+    abstract = nnx.eval_shape(lambda: registry.build(card.family, card.options))
+    _check_arrays(folder, arrays, _leaves(abstract))
+    card = dataclasses.replace(card, weights_sha256=arrays_sha256(arrays))
+    tree = unflatten_dict({tuple(k.split("/")): v for k, v in arrays.items()})
+    with ocp.PyTreeCheckpointer() as checkpointer:
+        checkpointer.save(folder / "arrays", tree, force=True)
+    text = json.dumps(dataclasses.asdict(card), indent=2, ensure_ascii=False)
+    (folder / "card.json").write_text(text + "\n", "utf-8")
+    return card
+
+
+def model_arrays(model: nnx.Module) -> Arrays:
+    """The leaves of a model on the host, by path, sorted.
+
+    Args:
+        model: Any network of this library.
+
+    Returns:
+        NumPy arrays by path.
+
+    Example:
+        >>> model_arrays(load_backbone("mobilefacenet"))["bn/bias"].shape
+        (192,)
+    """
+    return {name: np.asarray(leaf) for name, leaf in sorted(_leaves(model).items())}
+
+
+def arrays_sha256(arrays: Mapping[str, np.ndarray]) -> str:
+    """Digest of names, shapes, dtypes and bytes, whatever the order and the storage.
+
+    Args:
+        arrays: Arrays by path.
+
+    Returns:
+        64 hexadecimal digits.
+
+    Example:
+        >>> arrays_sha256({"a": np.zeros(2)})[:8]
+        'e1a44a4e'
+    """
+    digest = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def checkpoint_folder(name_or_path: str | Path) -> Path:
+    """The folder of a shipped network's name or of a path.
+
+    Args:
+        name_or_path: A name from `list_backbones`, or a folder.
+
+    Returns:
+        Absolute path of a folder that holds a card.
+
+    Raises:
+        ValueError: If there is no such network or folder.
+
+    Example:
+        >>> checkpoint_folder("mobilefacenet").name
+        'mobilefacenet'
+    """
+    if str(name_or_path) in list_backbones():
+        return _shipped() / str(name_or_path)
+    folder = Path(name_or_path).absolute()
+    if not folder.is_dir():
+        raise ValueError(
+            f"no network {str(name_or_path)!r}: it is neither a shipped one "
+            f"({', '.join(list_backbones())}) nor a checkpoint folder"
+        )
+    if not (folder / "card.json").is_file():
+        raise ValueError(
+            f"{folder} has no card.json, so it is not a checkpoint of this library; "
+            "convert a PyTorch checkpoint with fxai-convert"
+        )
+    return folder
+
+
+def _shipped() -> Path:
+    inside = _PACKAGE / "weights"
+    return inside if inside.is_dir() else _PACKAGE.parent / "weights"
+
+
+def _leaves(model: nnx.Module) -> dict[str, Any]:
+    state = nnx.to_pure_dict(nnx.state(model))
+    return {"/".join(map(str, path)): v for path, v in flatten_dict(state).items()}
+
+
+def _read_arrays(folder: Path) -> Arrays:
+    if not folder.is_dir():
+        raise ValueError(f"{folder.parent} is incomplete: it has no arrays folder")
+    try:
+        with ocp.PyTreeCheckpointer() as checkpointer:
+            tree = checkpointer.restore(folder)
+    except Exception as error:
+        reason = str(error).splitlines()[0][:200]
+        raise ValueError(
+            f"{folder} is damaged or not an Orbax checkpoint: {reason}"
+        ) from error
+    leaves = flatten_dict(tree)
+    return {"/".join(map(str, path)): np.asarray(v) for path, v in leaves.items()}
+
+
+def _check_arrays(folder: Path, arrays: Arrays, expected: Mapping[str, Any]) -> None:
+    problems = [f"missing {name}" for name in sorted(expected.keys() - arrays.keys())]
+    problems += [f"unknown {name}" for name in sorted(arrays.keys() - expected.keys())]
+    problems += [
+        f"{name} is {array.dtype}{array.shape}, expected {want.dtype}{want.shape}"
+        for name, array in sorted(arrays.items())
+        if (want := expected.get(name)) is not None
+        and (array.shape, array.dtype) != (want.shape, want.dtype)
+    ]
+    if problems:
+        shown = "; ".join(problems[:5])
+        more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
+        raise ValueError(f"{folder} does not hold its card's network: {shown}{more}")
+
+
+def _fill(abstract: nnx.Module, arrays: Arrays, dtype: DTypeLike) -> FaceModel:
+    graph, state = nnx.split(abstract)
+    paths = flatten_dict(nnx.to_pure_dict(state))
+    values = {p: jnp.asarray(arrays["/".join(map(str, p))], dtype) for p in paths}
+    nnx.replace_by_pure_dict(state, unflatten_dict(values))
+    return nnx.merge(graph, state)

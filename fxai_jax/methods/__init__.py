@@ -1,0 +1,1 @@
+"""The explanations, each a pure function of one example."""

@@ -1,0 +1,187 @@
+"""FGGB: which pixels make two faces match, and which make them differ.
+
+Feature-guided gradient backpropagation pulls every channel of the probe's normalised
+embedding back to the pixels, normalises each of the d gradient maps, and adds them
+with weights that sum to cosine minus threshold: a channel that pushes the pair over
+the threshold counts for similarity, one that pulls it under for dissimilarity.
+
+References:
+    Lu, Xu, Ebrahimi: Towards Visual Saliency Explanations of Face Verification,
+    FG 2024, arXiv 2403.04549.
+"""
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from fxai_jax.array_types import Embedder, Embedding, Image, Saliency, Score
+from fxai_jax.chunking import chunked_sum
+from fxai_jax.numerics import gaussian_blur, safe_norm, unit_vector
+
+GradientForm = Literal["absolute", "signed", "split"]
+EPS = 1e-8  # added to the norm of each channel's map
+
+
+class PairSaliency(NamedTuple):
+    """What in the probe makes the pair match or differ. All maps are (h, w)."""
+
+    similarity: Saliency
+    """Non-negative; large where a pixel supports the match."""
+
+    dissimilarity: Saliency
+    """Non-negative; large where a pixel speaks against the match."""
+
+    signed: Saliency
+    """Positive for similarity, negative for dissimilarity. Rank pixels by this one
+    ("signed": by its magnitude): a clamped map has half its pixels tied at zero."""
+
+    cosine: Score
+    """Cosine of probe and gallery, in [-1, 1]."""
+
+
+def channel_weights(
+    probe: Embedding, gallery: Embedding, *, threshold: float | Score
+) -> Float[Array, " d"]:
+    """How much each channel pushes the pair over the threshold.
+
+    ``w_k = f_k g_k - threshold / d`` of the normalised embeddings f and g, so that
+    the weights sum to ``cosine - threshold``.
+
+    Args:
+        probe: Embedding with shape (d,), not necessarily normalised.
+        gallery: Embedding with shape (d,), not necessarily normalised.
+        threshold: Cosine at which pairs are accepted, in [-1, 1]; may be traced.
+
+    Returns:
+        Weights with shape (d,): positive for similarity, negative for dissimilarity.
+
+    Example:
+        >>> e = jnp.array([1.0, 0.0])
+        >>> channel_weights(e, e, threshold=0.5).tolist()
+        [0.75, -0.25]
+
+    References:
+        Lu et al., arXiv 2403.04549.
+    """
+    return unit_vector(probe) * unit_vector(gallery) - threshold / probe.shape[0]
+
+
+def explain(
+    embed: Embedder,
+    probe: Image,
+    gallery: Image,
+    *,
+    threshold: float | Score,
+    gradient: GradientForm = "absolute",
+    chunk_size: int | None = None,
+) -> PairSaliency:
+    """Explains the probe of a pair; exchange the images to explain the other one.
+
+    With ``f = embed(probe) / ||embed(probe)||``, ``G_k = d f_k / d probe`` and the
+    weights w_k of `channel_weights`:
+
+    - "absolute": ``S = sum_k w_k g_k / (||g_k|| + 1e-8)``, g_k the mean over the
+      colours of ``|G_k|``. All maps are alike, so an accepted pair has an almost empty
+      dissimilarity map and a rejected pair an almost empty similarity map.
+    - "signed": ``S = mean_c sum_k w_k G_k / (||G_k|| + 1e-8)``. The sign follows the
+      gradient, not the importance: rank pixels by ``|S|``, by S they rank worse than
+      at random.
+    - "split": as "signed", but channels with positive and with negative weight are
+      summed apart and each sum is reduced to its magnitude. Both maps are filled for
+      every pair; `signed` is the difference of the two after a Gaussian blur
+      (25 pixels, sigma 5).
+
+    Args:
+        embed: Maps one image to its raw embedding.
+        probe: Image with shape (h, w, c) in [0, 1]; the maps are of this one.
+        gallery: Image with shape (h, w, c) in [0, 1].
+        threshold: Cosine at which pairs are accepted, in [-1, 1]; the method's authors
+            use the one of equal error rates. May be traced: sweeping it under
+            `jax.jit` compiles once.
+        gradient: "absolute", "signed" or "split".
+        chunk_size: Channels pulled back together; None takes all d at once. Memory
+            grows with it and not with d. 4 to 16 is fastest on CPU.
+
+    Returns:
+        Maps and cosine; ``similarity = max(S, 0)`` and ``dissimilarity = max(-S, 0)``
+        for "absolute" and "signed".
+
+    Raises:
+        ValueError: If `gradient` is none of the three.
+
+    Example:
+        >>> model = load_backbone("mobilefacenet")
+        >>> a, b = sample_face("a_1"), sample_face("a_2")
+        >>> result = explain(model, a, b, threshold=0.45, chunk_size=16)
+        >>> result.similarity.shape
+        (112, 112)
+
+    Differs from the paper in:
+        The normalisation of the embedding is differentiated through and "absolute"
+        takes magnitudes before normalising, as an independent port does; summaries of
+        the paper read like "signed". "split" is our own.
+
+    References:
+        Lu et al., arXiv 2403.04549.
+    """
+    if gradient not in _FORMS:
+        raise ValueError(f"gradient must be one of {sorted(_FORMS)}, got {gradient!r}")
+    feature, pullback = jax.vjp(lambda image: unit_vector(embed(image)), probe)
+    reference = unit_vector(embed(gallery))
+    weights = channel_weights(feature, reference, threshold=threshold)
+
+    def pull_channel(channel) -> Image:
+        one_hot = jnp.zeros_like(feature).at[channel].set(1)
+        return pullback(one_hot)[0]
+
+    maps = _FORMS[gradient](pull_channel, weights, chunk_size)
+    return PairSaliency(*maps, cosine=jnp.dot(feature, reference))
+
+
+Pull = Callable[[Float[Array, ""]], Image]
+Maps = tuple[Saliency, Saliency, Saliency]
+
+
+def _absolute(pull: Pull, weights: Float[Array, " d"], chunk_size: int | None) -> Maps:
+    def weighted(channel_and_weight) -> Saliency:
+        channel, weight = channel_and_weight
+        magnitude = jnp.mean(jnp.abs(pull(channel)), axis=-1)
+        return weight * magnitude / (safe_norm(magnitude) + EPS)
+
+    channels = jnp.arange(weights.shape[0])
+    return _clamped(chunked_sum(weighted, (channels, weights), chunk_size=chunk_size))
+
+
+def _signed(pull: Pull, weights: Float[Array, " d"], chunk_size: int | None) -> Maps:
+    def weighted(channel_and_weight) -> Image:
+        channel, weight = channel_and_weight
+        map_ = pull(channel)
+        return weight * map_ / (safe_norm(map_) + EPS)
+
+    channels = jnp.arange(weights.shape[0])
+    total = chunked_sum(weighted, (channels, weights), chunk_size=chunk_size)
+    return _clamped(jnp.mean(total, axis=-1))
+
+
+def _split(pull: Pull, weights: Float[Array, " d"], chunk_size: int | None) -> Maps:
+    def weighted(channel_and_weight) -> tuple[Image, Image]:
+        channel, weight = channel_and_weight
+        map_ = pull(channel)
+        unit = map_ / (safe_norm(map_) + EPS)
+        return jnp.maximum(weight, 0) * unit, jnp.minimum(weight, 0) * unit
+
+    channels = jnp.arange(weights.shape[0])
+    sums = chunked_sum(weighted, (channels, weights), chunk_size=chunk_size)
+    similarity, dissimilarity = (jnp.mean(jnp.abs(x), axis=-1) for x in sums)
+    signed = gaussian_blur(similarity) - gaussian_blur(dissimilarity)
+    return similarity, dissimilarity, signed
+
+
+def _clamped(signed: Saliency) -> Maps:
+    return jnp.maximum(signed, 0), jnp.maximum(-signed, 0), signed
+
+
+_FORMS = {"absolute": _absolute, "signed": _signed, "split": _split}

@@ -1,0 +1,186 @@
+"""Numerics that the methods share: safe norms, order statistics, image filters.
+
+Each function names the naive formula it replaces or the PyTorch function it equals.
+Gradients are finite everywhere, zero where the naive gradient would be NaN.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from fxai_jax.array_types import Embedding, Saliency, Score
+
+
+def safe_norm(x: Float[Array, "*shape"]) -> Score:
+    """Euclidean (Frobenius) norm of a whole array, with gradient 0 at x = 0.
+
+    Replaces ``sqrt(sum(x**2))``, whose gradient at 0 is 0/0 = NaN. The inner `where`
+    keeps the square root away from 0, the outer one restores the value.
+
+    Args:
+        x: Array of any shape.
+
+    Returns:
+        The norm, non-negative.
+
+    Example:
+        >>> float(safe_norm(jnp.array([3.0, 4.0])))
+        5.0
+    """
+    squared = jnp.sum(jnp.square(x))
+    positive = squared > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, squared, 1.0)), 0.0)
+
+
+def unit_vector(x: Embedding, *, eps: float = 1e-8) -> Embedding:
+    """The vector divided by its norm: ``x / max(||x||, eps)``.
+
+    Replaces ``x / norm(x)``, which is NaN at 0. Equals
+    ``torch.nn.functional.normalize(x, dim=0, eps=eps)``.
+
+    Args:
+        x: Vector with shape (d,).
+        eps: Smallest norm divided by.
+
+    Returns:
+        Vector with shape (d,) and norm 1, or 0 for the zero vector.
+
+    Example:
+        >>> unit_vector(jnp.array([3.0, 4.0])).tolist()
+        [0.6000000238418579, 0.800000011920929]
+    """
+    return x / jnp.maximum(safe_norm(x), eps)
+
+
+def cosine(x: Embedding, y: Embedding, *, eps: float = 1e-8) -> Score:
+    """Cosine similarity of two embeddings, 0 if one of them is 0.
+
+    Args:
+        x: Embedding with shape (d,), not necessarily normalised.
+        y: Embedding with shape (d,), not necessarily normalised.
+        eps: Smallest norm divided by.
+
+    Returns:
+        The cosine in [-1, 1], up to rounding.
+
+    Example:
+        >>> float(cosine(jnp.array([1.0, 0.0]), jnp.array([0.0, 2.0])))
+        0.0
+    """
+    return jnp.dot(unit_vector(x, eps=eps), unit_vector(y, eps=eps))
+
+
+def gaussian_kernel(size: int, sigma: float) -> Float[Array, " size"]:
+    """Sampled Gaussian of odd `size`, in pixels, with sum 1, as torchvision samples it.
+
+    Args:
+        size: Number of taps, odd.
+        sigma: Standard deviation in pixels.
+
+    Returns:
+        Taps with shape (size,).
+
+    Raises:
+        ValueError: If the size is not odd and positive.
+
+    Example:
+        >>> gaussian_kernel(3, 1.0).shape
+        (3,)
+    """
+    if size < 1 or size % 2 == 0:
+        raise ValueError(f"a Gaussian kernel needs an odd size, got {size}")
+    offsets = jnp.arange(size, dtype=jnp.float32) - (size - 1) / 2
+    taps = jnp.exp(-0.5 * jnp.square(offsets / sigma))
+    return taps / jnp.sum(taps)
+
+
+def gaussian_blur(image: Saliency, *, size: int = 25, sigma: float = 5.0) -> Saliency:
+    """Gaussian blur with mirrored borders, as torchvision's ``gaussian_blur``.
+
+    Args:
+        image: Map with shape (h, w), both larger than ``size // 2``.
+        size: Kernel size in pixels, odd.
+        sigma: Standard deviation in pixels.
+
+    Returns:
+        Blurred map with shape (h, w); a constant map stays constant.
+
+    Raises:
+        ValueError: If the map is too small to be mirrored.
+
+    Example:
+        >>> gaussian_blur(jnp.ones((112, 112))).shape
+        (112, 112)
+    """
+    half = size // 2
+    if min(image.shape) <= half:
+        raise ValueError(
+            f"a {size}-pixel blur needs a map larger than {half} pixels on each side, "
+            f"got {image.shape}"
+        )
+    taps = gaussian_kernel(size, sigma).astype(image.dtype)
+    padded = jnp.pad(image, half, mode="reflect")
+    rows = jax.vmap(lambda row: jnp.convolve(row, taps, mode="valid"))(padded)
+    return jax.vmap(lambda row: jnp.convolve(row, taps, mode="valid"))(rows.T).T
+
+
+def resize_bilinear(
+    image: Float[Array, "h w *c"], size: tuple[int, int]
+) -> Float[Array, "y x *c"]:
+    """Bilinear resize with half-pixel centres.
+
+    Equals ``torch.nn.functional.interpolate(mode="bilinear", align_corners=False)``
+    in both directions; `jax.image.resize` would low-pass before shrinking.
+
+    Args:
+        image: Array with shape (h, w) or (h, w, c).
+        size: Target height and width in pixels.
+
+    Returns:
+        Array with shape `size`, and colours where the input has them.
+
+    Example:
+        >>> resize_bilinear(jnp.ones((7, 7)), (112, 112)).shape
+        (112, 112)
+    """
+    return jax.image.resize(
+        image, (*size, *image.shape[2:]), method="bilinear", antialias=False
+    )
+
+
+def lower_median(x: Float[Array, "n *shape"]) -> Float[Array, "*shape"]:
+    """Median over the first axis; of two middle values the lower, as ``torch.median``.
+
+    Replaces ``jnp.median``, which averages the two middle values of an even count.
+
+    Args:
+        x: Array with shape (n, ...), n at least 1.
+
+    Returns:
+        Array with the first axis removed.
+
+    Example:
+        >>> float(lower_median(jnp.array([4.0, 1.0, 2.0, 3.0])))
+        2.0
+    """
+    return jnp.sort(x, axis=0)[(x.shape[0] - 1) // 2]
+
+
+def min_max(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Scales an array to [0, 1]; a constant array becomes 0.
+
+    Replaces ``(x - min) / (max - min)``, which is NaN for a constant array.
+
+    Args:
+        x: Array of any shape.
+
+    Returns:
+        Array of the same shape in [0, 1].
+
+    Example:
+        >>> min_max(jnp.array([1.0, 3.0])).tolist()
+        [0.0, 1.0]
+    """
+    low, high = jnp.min(x), jnp.max(x)
+    span = jnp.where(high > low, high - low, 1.0)
+    return (x - low) / span

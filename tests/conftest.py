@@ -1,0 +1,34 @@
+"""Four simulated devices, strict promotion, fresh random numbers in every run."""
+
+import os
+import secrets
+
+os.environ["XLA_FLAGS"] = (
+    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
+)
+
+import jax
+import numpy as np
+import pytest
+
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_default_matmul_precision", "highest")
+
+SEED = int(os.environ.get("FXAI_JAX_TEST_SEED", secrets.randbelow(2**31)))
+
+
+def pytest_report_header():
+    return f"random inputs: FXAI_JAX_TEST_SEED={SEED}"
+
+
+@pytest.fixture
+def rng(request):
+    """A generator that differs between tests and runs; the header prints the seed."""
+    return np.random.default_rng([SEED, *request.node.name.encode()])
+
+
+@pytest.fixture
+def key(rng):
+    """A fresh typed key."""
+    return jax.random.key(int(rng.integers(2**31)))
