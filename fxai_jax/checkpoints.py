@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jax.numpy as jnp
 import numpy as np
@@ -287,4 +287,4 @@ def _fill(abstract: nnx.Module, arrays: Arrays, dtype: DTypeLike) -> FaceModel:
     paths = flatten_dict(nnx.to_pure_dict(state))
     values = {p: jnp.asarray(arrays["/".join(map(str, p))], dtype) for p in paths}
     nnx.replace_by_pure_dict(state, unflatten_dict(values))
-    return nnx.merge(graph, state)
+    return cast(FaceModel, nnx.merge(graph, state))

@@ -91,10 +91,8 @@ def chunked_sum(
         return chunk_sum(xs)
     whole = length - length % chunk_size
     chunks = jax.tree.map(lambda x: x[:whole].reshape(-1, chunk_size, *x.shape[1:]), xs)
-    zeros = jax.tree.map(
-        lambda y: jnp.zeros(y.shape, y.dtype),
-        jax.eval_shape(fun, jax.tree.map(lambda x: x[0], xs)),
-    )
+    first = jax.tree.map(lambda x: x[0], xs)
+    zeros = jax.tree.map(jnp.zeros_like, jax.eval_shape(fun, first))
     total, _ = lax.scan(
         lambda carry, chunk: (jax.tree.map(jnp.add, carry, chunk_sum(chunk)), None),
         zeros,

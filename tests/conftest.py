@@ -8,6 +8,7 @@ os.environ["XLA_FLAGS"] = (
 )
 
 import jax
+import jaxtyping
 import numpy as np
 import pytest
 
@@ -32,3 +33,11 @@ def rng(request):
 def key(rng):
     """A fresh typed key."""
     return jax.random.key(int(rng.integers(2**31)))
+
+
+@pytest.fixture
+def unchecked():
+    """Switches the type checks off, to see the message a user gets without them."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

@@ -5,7 +5,7 @@ paddings are written out, because PyTorch pads a strided 3x3 convolution by (1, 
 TensorFlow's SAME by (0, 1), and a network trained with one is wrong with the other.
 """
 
-from functools import partial
+from functools import partial, reduce
 
 import jax
 import jax.numpy as jnp
@@ -13,40 +13,54 @@ from flax import nnx
 from jax import lax
 from jaxtyping import Array, Float
 
-from fxai_jax.array_types import Embedding, Image, PRNGKey
+from fxai_jax.array_types import Embedding, FeatureMap, Image, PRNGKey
 
 Padding = tuple[tuple[int, int], tuple[int, int]]
 """Pixels added before and after, for height and width."""
 
-Kernel = Float[Array, "y x i o"]
+Map = Float[Array, "h w c"]
+"""What a layer reads; it returns a FeatureMap, whose size may differ."""
+
+Kernel = Float[Array, "ky kx cin cout"]
 
 
 def zeros(*shape: int) -> Float[Array, "..."]:
-    """Float32 zeros: the values of every leaf before a checkpoint is read."""
+    """Float32 zeros: the values of every leaf before a checkpoint is read.
+
+    Args:
+        shape: Sizes of the axes.
+
+    Returns:
+        The array.
+
+    Example:
+        >>> zeros(2).tolist()
+        [0.0, 0.0]
+    """
     return jnp.zeros(shape, jnp.float32)
 
 
 class Conv(nnx.Module):
-    """Convolution without bias, as every network here has a batch norm behind it."""
+    """Convolution without bias, as every one here has a batch norm behind it."""
 
     def __init__(
         self,
         channels_in: int,
         channels_out: int,
-        size: int,
+        size: int | tuple[int, int],
         *,
         stride: int = 1,
         padding: Padding = ((0, 0), (0, 0)),
         groups: int = 1,
     ):
-        """Makes a convolution with a zero kernel of `size` x `size` taps."""
-        shape = (size, size, channels_in // groups, channels_out)
-        self.kernel = nnx.Param(zeros(*shape))
+        """Makes a convolution with a zero kernel; `size` is its height and width."""
+        taps = (size, size) if isinstance(size, int) else size
+        self.kernel = nnx.Param(zeros(*taps, channels_in // groups, channels_out))
         self.stride = stride
         self.padding = padding
         self.groups = groups
 
-    def __call__(self, x: Image) -> Image:
+    def __call__(self, x: Map) -> FeatureMap:
         """Returns the convolved map in the form that is fastest for the kernel."""
         kernel = self.kernel[...]
         if kernel.shape[2] == 1 and self.groups == kernel.shape[3]:
@@ -55,32 +69,48 @@ class Conv(nnx.Module):
             return depthwise_conv(x, kernel, self.stride, self.padding)
         if kernel.shape[:2] == (1, 1) and self.stride == 1 and self.groups == 1:
             return lax.dot_general(x, kernel[0, 0], (((2,), (0,)), ((), ())))
-        return lax.conv_general_dilated(
-            x[None],
-            kernel,
-            (self.stride, self.stride),
-            self.padding,
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
-            feature_group_count=self.groups,
-        )[0]
+        if self.groups == 1:
+            return conv(x, kernel, self.stride, self.padding)
+        return _convolve(x, kernel, self.padding, self.stride, groups=self.groups)
 
 
 class BatchNorm(nnx.Module):
     """Batch normalisation with running statistics, over the last axis."""
 
-    def __init__(self, channels: int, *, eps: float = 1e-5):
-        """Makes the identity, up to `eps`."""
-        self.scale = nnx.Param(zeros(channels) + 1)
-        self.bias = nnx.Param(zeros(channels))
+    def __init__(self, channels: int, *, eps: float = 1e-5, affine: bool = True):
+        """Makes the identity, up to `eps`; without scale and bias unless `affine`."""
+        self.scale = nnx.Param(zeros(channels) + 1) if affine else None
+        self.bias = nnx.Param(zeros(channels)) if affine else None
         self.mean = nnx.BatchStat(zeros(channels))
         self.var = nnx.BatchStat(zeros(channels) + 1)
         self.eps = eps
 
     def __call__(self, x: Float[Array, "*shape k"]) -> Float[Array, "*shape k"]:
         """Returns ``scale * (x - mean) / sqrt(var + eps) + bias``."""
-        gain = self.scale[...] * lax.rsqrt(self.var[...] + self.eps)
-        shift = self.bias[...] - self.mean[...] * gain
+        gain = lax.rsqrt(self.var[...] + self.eps)
+        if self.scale is not None:
+            gain = self.scale[...] * gain
+        shift = -self.mean[...] * gain
+        if self.bias is not None:
+            shift = self.bias[...] + shift
         return x * _over_last(gain, x) + _over_last(shift, x)
+
+
+class LayerNorm(nnx.Module):
+    """Layer normalisation over the last axis."""
+
+    def __init__(self, channels: int, *, eps: float = 1e-5):
+        """Makes the plain standardisation: scale 1, bias 0."""
+        self.scale = nnx.Param(zeros(channels) + 1)
+        self.bias = nnx.Param(zeros(channels))
+        self.eps = eps
+
+    def __call__(self, x: Float[Array, "*shape k"]) -> Float[Array, "*shape k"]:
+        """Returns ``scale * (x - mean(x)) / sqrt(var(x) + eps) + bias``."""
+        centred = x - jnp.mean(x, axis=-1, keepdims=True)
+        variance = jnp.mean(jnp.square(centred), axis=-1, keepdims=True)
+        unit = centred * lax.rsqrt(variance + self.eps)
+        return unit * _over_last(self.scale[...], x) + _over_last(self.bias[...], x)
 
 
 class PReLU(nnx.Module):
@@ -96,15 +126,31 @@ class PReLU(nnx.Module):
 
 
 class Linear(nnx.Module):
-    """Matrix product without bias."""
+    """Matrix product over the last axis; on a map it is a 1x1 convolution."""
 
-    def __init__(self, size_in: int, size_out: int):
+    def __init__(self, size_in: int, size_out: int, *, bias: bool = False):
         """Makes a zero map; the kernel has shape (size_in, size_out)."""
         self.kernel = nnx.Param(zeros(size_in, size_out))
+        self.bias = nnx.Param(zeros(size_out)) if bias else None
 
-    def __call__(self, x: Embedding) -> Embedding:
-        """Returns ``x @ kernel``."""
-        return x @ self.kernel[...]
+    def __call__(self, x: Float[Array, "*shape k"]) -> Float[Array, "*shape o"]:
+        """Returns ``x @ kernel + bias``."""
+        y = x @ self.kernel[...]
+        return y if self.bias is None else y + _over_last(self.bias[...], y)
+
+
+class SqueezeExcite(nnx.Module):
+    """Channel gate: ``x * sigmoid(fc2(relu(fc1(mean of x over the grid))))``."""
+
+    def __init__(self, channels: int, *, reduction: int = 16):
+        """Makes the gate with ``channels // reduction`` hidden values."""
+        self.fc1 = Linear(channels, channels // reduction)
+        self.fc2 = Linear(channels // reduction, channels)
+
+    def __call__(self, x: Map) -> FeatureMap:
+        """Returns the gated map."""
+        hidden = jax.nn.relu(self.fc1(jnp.mean(x, axis=(0, 1))))
+        return x * jax.nn.sigmoid(self.fc2(hidden))[None, None]
 
 
 class InputConvention(nnx.Module):
@@ -123,11 +169,12 @@ class InputConvention(nnx.Module):
         self.scale = scale
         self.order = order
 
-    def __call__(self, image: Image) -> Image:
+    def __call__(self, image: Image) -> FeatureMap:
         """Returns the image in the network's own input space."""
+        pixels = jnp.asarray(image)
         if self.order == "bgr":
-            image = image[..., ::-1]
-        return (255.0 * image - self.mean) / self.scale
+            pixels = pixels[..., ::-1]
+        return (255.0 * pixels - self.mean) / self.scale
 
 
 def dropout(x: Embedding, rate: float, key: PRNGKey | None) -> Embedding:
@@ -158,8 +205,70 @@ def dropout(x: Embedding, rate: float, key: PRNGKey | None) -> Embedding:
     return jnp.where(kept, x / (1 - rate), 0)
 
 
+def max_pool(x: Map, size: int, stride: int) -> FeatureMap:
+    """Maximum over windows of `size` x `size` pixels, without padding.
+
+    Args:
+        x: Map with shape (h, w, k).
+        size: Height and width of a window in pixels.
+        stride: Step in pixels, the same on both axes.
+
+    Returns:
+        Map with shape (i, j, k).
+
+    Example:
+        >>> max_pool(jnp.arange(9.0).reshape(3, 3, 1), 3, 2).tolist()
+        [[[8.0]]]
+    """
+    return lax.reduce_window(
+        x, -jnp.inf, lax.max, (size, size, 1), (stride, stride, 1), "VALID"
+    )
+
+
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def depthwise_conv(x: Image, kernel: Kernel, stride: int, padding: Padding) -> Image:
+def conv(x: Map, kernel: Kernel, stride: int, padding: Padding) -> FeatureMap:
+    """Ordinary convolution whose pullback is an ordinary convolution too.
+
+    Autodiff pulls back with a reversal flag that XLA's fast path on CPU does not know:
+    inside a loop, where the flag cannot be folded into the kernel, the pullback is
+    three to six times slower. Here the turned kernel is a residual, made outside the
+    loop. Forward-mode differentiation is not defined; pull back the pullback instead.
+
+    Args:
+        x: Map with shape (h, w, k).
+        kernel: Taps with shape (y, x, k, o).
+        stride: Step in pixels, the same on both axes.
+        padding: Zeros before and after, for height and width.
+
+    Returns:
+        Map with shape (i, j, o).
+
+    Example:
+        >>> ones = jnp.ones((3, 3, 2, 4))
+        >>> conv(jnp.ones((5, 5, 2)), ones, 2, ((0, 0), (0, 0))).shape
+        (2, 2, 4)
+    """
+    return _convolve(x, kernel, padding, stride)
+
+
+def _conv_forward(x, kernel, stride, padding):
+    turned = kernel[::-1, ::-1].swapaxes(2, 3)
+    return conv(x, kernel, stride, padding), (x, kernel, turned)
+
+
+def _conv_backward(stride, padding, residuals, cotangent):
+    x, kernel, turned = residuals
+    gaps = _gaps(x.shape, kernel.shape, cotangent.shape, stride, padding)
+    x_bar = _convolve(cotangent, turned, gaps, 1, dilation=stride)
+    _, pull_kernel = jax.vjp(lambda k: _convolve(x, k, padding, stride), kernel)
+    return x_bar, pull_kernel(cotangent)[0]
+
+
+conv.defvjp(_conv_forward, _conv_backward)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def depthwise_conv(x: Map, kernel: Kernel, stride: int, padding: Padding) -> FeatureMap:
     """One filter per channel, as a sum of shifted multiples of the map.
 
     XLA's grouped convolution is ten times slower on CPU. The pullback is the same sum
@@ -190,13 +299,9 @@ def _depthwise_forward(x, kernel, stride, padding):
 
 def _depthwise_backward(stride, padding, residuals, cotangent):
     x, kernel = residuals
-    gaps = [
-        (k - 1 - before, n + before - (size - 1) * stride - 1, stride - 1)
-        for k, n, size, (before, _) in zip(
-            kernel.shape, x.shape, cotangent.shape, padding, strict=False
-        )
-    ]
-    spread = lax.pad(cotangent, jnp.zeros((), x.dtype), (*gaps[:2], (0, 0, 0)))
+    gaps = _gaps(x.shape, kernel.shape, cotangent.shape, stride, padding)
+    spreads = [(before, after, stride - 1) for before, after in gaps]
+    spread = lax.pad(cotangent, jnp.zeros((), x.dtype), (*spreads, (0, 0, 0)))
     x_bar = _shifted_sum(spread, kernel[::-1, ::-1], 1)
     padded = jnp.pad(x, (*padding, (0, 0)))
     _, pull_kernel = jax.vjp(lambda k: _shifted_sum(padded, k, stride), kernel)
@@ -206,15 +311,45 @@ def _depthwise_backward(stride, padding, residuals, cotangent):
 depthwise_conv.defvjp(_depthwise_forward, _depthwise_backward)
 
 
-def _shifted_sum(padded: Image, kernel: Kernel, stride: int) -> Image:
+def _shifted_sum(padded: Map, kernel: Kernel, stride: int) -> FeatureMap:
     rows, columns = kernel.shape[:2]
     last_row, last_column = padded.shape[0] - rows, padded.shape[1] - columns
-    return sum(
+    terms = [
         padded[i : i + last_row + 1 : stride, j : j + last_column + 1 : stride]
         * kernel[None, i, j]
         for i in range(rows)
         for j in range(columns)
+    ]
+    return reduce(jnp.add, terms)
+
+
+def _convolve(
+    x: Map,
+    kernel: Kernel,
+    padding: Padding,
+    stride: int,
+    *,
+    groups: int = 1,
+    dilation: int = 1,
+) -> FeatureMap:
+    return lax.conv_general_dilated(
+        x[None],
+        kernel,
+        (stride, stride),
+        padding,
+        lhs_dilation=(dilation, dilation),
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=groups,
+    )[0]
+
+
+def _gaps(shape, taps, pulled, stride: int, padding: Padding) -> Padding:
+    """Padding of the spread cotangent; negative where the stride left pixels over."""
+    rows, columns = (
+        (k - 1 - before, n + before - (size - 1) * stride - 1)
+        for k, n, size, (before, _) in zip(taps, shape, pulled, padding, strict=False)
     )
+    return rows, columns
 
 
 def _over_last(values: Float[Array, " k"], x: Float[Array, "*shape k"]):

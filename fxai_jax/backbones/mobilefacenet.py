@@ -10,6 +10,7 @@ from fxai_jax.backbones.layers import (
     Conv,
     InputConvention,
     Linear,
+    Map,
     Padding,
     PReLU,
     dropout,
@@ -33,7 +34,7 @@ class ConvBlock(nnx.Module):
         self.bn = BatchNorm(channels_out)
         self.prelu = PReLU(channels_out) if active else None
 
-    def __call__(self, x: Image) -> Image:
+    def __call__(self, x: Map) -> FeatureMap:
         """Returns the block's map."""
         x = self.bn(self.conv(x))
         return x if self.prelu is None else self.prelu(x)
@@ -60,7 +61,7 @@ class Bottleneck(nnx.Module):
         self.project = ConvBlock(expanded, channels_out, 1, active=False)
         self.residual = residual
 
-    def __call__(self, x: Image) -> Image:
+    def __call__(self, x: Map) -> FeatureMap:
         """Returns the unit's map."""
         y = self.project(self.conv_dw(self.conv(x)))
         return x + y if self.residual else y

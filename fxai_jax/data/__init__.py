@@ -1,0 +1,1 @@
+"""Files in, checked arrays out: images, landmarks and the sample faces."""

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from fxai_jax.array_types import Embedder, Embedding, Image, Saliency, Score
 from fxai_jax.chunking import chunked_sum
@@ -133,7 +133,7 @@ def explain(
     reference = unit_vector(embed(gallery))
     weights = channel_weights(feature, reference, threshold=threshold)
 
-    def pull_channel(channel) -> Image:
+    def pull_channel(channel) -> Gradient:
         one_hot = jnp.zeros_like(feature).at[channel].set(1)
         return pullback(one_hot)[0]
 
@@ -141,7 +141,8 @@ def explain(
     return PairSaliency(*maps, cosine=jnp.dot(feature, reference))
 
 
-Pull = Callable[[Float[Array, ""]], Image]
+Gradient = Float[Array, "h w c"]
+Pull = Callable[[Int[Array, ""]], Gradient]
 Maps = tuple[Saliency, Saliency, Saliency]
 
 
@@ -156,7 +157,7 @@ def _absolute(pull: Pull, weights: Float[Array, " d"], chunk_size: int | None) -
 
 
 def _signed(pull: Pull, weights: Float[Array, " d"], chunk_size: int | None) -> Maps:
-    def weighted(channel_and_weight) -> Image:
+    def weighted(channel_and_weight) -> Gradient:
         channel, weight = channel_and_weight
         map_ = pull(channel)
         return weight * map_ / (safe_norm(map_) + EPS)
@@ -167,7 +168,7 @@ def _signed(pull: Pull, weights: Float[Array, " d"], chunk_size: int | None) -> 
 
 
 def _split(pull: Pull, weights: Float[Array, " d"], chunk_size: int | None) -> Maps:
-    def weighted(channel_and_weight) -> tuple[Image, Image]:
+    def weighted(channel_and_weight) -> tuple[Gradient, Gradient]:
         channel, weight = channel_and_weight
         map_ = pull(channel)
         unit = map_ / (safe_norm(map_) + EPS)

@@ -1,0 +1,5 @@
+"""``python -m fxai_jax`` is the command ``fxai-jax``."""
+
+from fxai_jax.cli import main
+
+main()

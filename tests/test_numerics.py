@@ -1,0 +1,98 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from fxai_jax import numerics
+
+
+def finite_gradient(fun, x):
+    return bool(jnp.isfinite(jax.grad(fun)(x)).all())
+
+
+def test_safe_norm_equals_the_norm_and_has_gradient_zero_at_zero(rng):
+    x = jnp.asarray(rng.normal(size=(5, 3)), jnp.float32)
+    np.testing.assert_allclose(numerics.safe_norm(x), np.linalg.norm(x), rtol=1e-6)
+    np.testing.assert_allclose(
+        jax.grad(numerics.safe_norm)(x), x / np.linalg.norm(x), rtol=1e-5
+    )
+    zero = jnp.zeros((4,))
+    assert numerics.safe_norm(zero) == 0
+    np.testing.assert_array_equal(jax.grad(numerics.safe_norm)(zero), 0)
+
+
+def test_unit_vector_has_norm_one_and_a_finite_gradient_at_zero(rng):
+    x = jnp.asarray(rng.normal(size=192), jnp.float32)
+    assert abs(float(jnp.linalg.norm(numerics.unit_vector(x))) - 1) < 1e-6
+    zero = jnp.zeros(3)
+    np.testing.assert_array_equal(numerics.unit_vector(zero), 0)
+    assert finite_gradient(lambda v: numerics.unit_vector(v)[0], zero)
+
+
+def test_cosine_is_invariant_to_scale_and_finite_at_zero(rng):
+    x, y = jnp.asarray(rng.normal(size=(2, 64)), jnp.float32)
+    expected = np.dot(x, y) / np.linalg.norm(x) / np.linalg.norm(y)
+    np.testing.assert_allclose(numerics.cosine(3.0 * x, 0.1 * y), expected, atol=1e-6)
+    assert numerics.cosine(jnp.zeros(64), y) == 0
+    assert finite_gradient(lambda v: numerics.cosine(v, y), jnp.zeros(64))
+
+
+def test_gaussian_blur_equals_scipy(rng):
+    image = jnp.asarray(rng.normal(size=(40, 31)), jnp.float32)
+    offsets = np.arange(-12, 13)
+    taps = np.exp(-(offsets**2) / 50.0)
+    taps /= taps.sum()
+    expected = np.asarray(image, np.float64)
+    for axis in (0, 1):
+        expected = ndimage.correlate1d(expected, taps, axis=axis, mode="mirror")
+    np.testing.assert_allclose(numerics.gaussian_blur(image), expected, atol=1e-6)
+
+
+def test_gaussian_blur_keeps_a_constant_and_refuses_small_maps():
+    flat = jnp.full((30, 30), 0.3)
+    np.testing.assert_allclose(numerics.gaussian_blur(flat), 0.3, rtol=1e-6)
+    with pytest.raises(ValueError, match="larger than 12 pixels"):
+        numerics.gaussian_blur(jnp.ones((12, 30)))
+    with pytest.raises(ValueError, match="odd size"):
+        numerics.gaussian_kernel(4, 1.0)
+
+
+def bilinear_oracle(image, size):
+    """Half-pixel centres, clamped at the borders, pixel by pixel."""
+    out = np.empty(size)
+    for y, x in np.ndindex(*size):
+        corner = []
+        for position, old, new in (
+            (y, image.shape[0], size[0]),
+            (x, image.shape[1], size[1]),
+        ):
+            source = max((position + 0.5) * old / new - 0.5, 0)
+            low = min(int(source), old - 1)
+            corner.append((low, min(low + 1, old - 1), source - low))
+        (y0, y1, v), (x0, x1, u) = corner
+        out[y, x] = (1 - v) * ((1 - u) * image[y0, x0] + u * image[y0, x1]) + v * (
+            (1 - u) * image[y1, x0] + u * image[y1, x1]
+        )
+    return out
+
+
+@pytest.mark.parametrize("size", [(28, 21), (3, 4), (7, 7)])
+def test_resize_bilinear_equals_the_oracle_both_ways(rng, size):
+    image = rng.normal(size=(7, 7)).astype(np.float32)
+    result = numerics.resize_bilinear(jnp.asarray(image), size)
+    np.testing.assert_allclose(result, bilinear_oracle(image, size), atol=1e-5)
+
+
+def test_lower_median_takes_the_lower_of_two(rng):
+    for count in (1, 4, 7):
+        x = rng.normal(size=(count, 2, 3)).astype(np.float32)
+        expected = np.sort(x, axis=0)[(count - 1) // 2]
+        np.testing.assert_array_equal(numerics.lower_median(jnp.asarray(x)), expected)
+
+
+def test_min_max_reaches_both_ends_and_survives_a_constant(rng):
+    x = numerics.min_max(jnp.asarray(rng.normal(size=(6, 5)), jnp.float32))
+    assert (float(x.min()), float(x.max())) == (0, 1)
+    np.testing.assert_array_equal(numerics.min_max(jnp.full((3, 3), 2.0)), 0)
+    assert finite_gradient(lambda v: numerics.min_max(v).sum(), jnp.full((3,), 2.0))
