@@ -36,6 +36,7 @@ def test_the_card_says_what_a_paper_must_cite():
     assert card.embedding_size == 192
     assert card.options["scale"] == 128.0
     assert card.quality["center"] == 0.6915
+    assert card.quality["gamma"]["uniform"] == 9.07
     assert len(card.source["package_sha256"]) == 64
     assert "MIT" in card.licence
     assert "Apache-2.0" in card.licence
