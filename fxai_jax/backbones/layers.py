@@ -5,8 +5,6 @@ paddings are written out, because PyTorch pads a strided 3x3 convolution by (1, 
 TensorFlow's SAME by (0, 1), and a network trained with one is wrong with the other.
 """
 
-from functools import partial, reduce
-
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -14,14 +12,13 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from fxai_jax.array_types import Embedding, FeatureMap, Image, PRNGKey
-
-Padding = tuple[tuple[int, int], tuple[int, int]]
-"""Pixels added before and after, for height and width."""
-
-Map = Float[Array, "h w c"]
-"""What a layer reads; it returns a FeatureMap, whose size may differ."""
-
-Kernel = Float[Array, "ky kx cin cout"]
+from fxai_jax.backbones.convolutions import (
+    Map,
+    Padding,
+    conv,
+    convolve,
+    depthwise_conv,
+)
 
 
 def zeros(*shape: int) -> Float[Array, "..."]:
@@ -71,7 +68,7 @@ class Conv(nnx.Module):
             return lax.dot_general(x, kernel[0, 0], (((2,), (0,)), ((), ())))
         if self.groups == 1:
             return conv(x, kernel, self.stride, self.padding)
-        return _convolve(x, kernel, self.padding, self.stride, groups=self.groups)
+        return convolve(x, kernel, self.padding, self.stride, groups=self.groups)
 
 
 class BatchNorm(nnx.Module):
@@ -223,133 +220,6 @@ def max_pool(x: Map, size: int, stride: int) -> FeatureMap:
     return lax.reduce_window(
         x, -jnp.inf, lax.max, (size, size, 1), (stride, stride, 1), "VALID"
     )
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def conv(x: Map, kernel: Kernel, stride: int, padding: Padding) -> FeatureMap:
-    """Ordinary convolution whose pullback is an ordinary convolution too.
-
-    Autodiff pulls back with a reversal flag that XLA's fast path on CPU does not know:
-    inside a loop, where the flag cannot be folded into the kernel, the pullback is
-    three to six times slower. Here the turned kernel is a residual, made outside the
-    loop. Forward-mode differentiation is not defined; pull back the pullback instead.
-
-    Args:
-        x: Map with shape (h, w, k).
-        kernel: Taps with shape (y, x, k, o).
-        stride: Step in pixels, the same on both axes.
-        padding: Zeros before and after, for height and width.
-
-    Returns:
-        Map with shape (i, j, o).
-
-    Example:
-        >>> ones = jnp.ones((3, 3, 2, 4))
-        >>> conv(jnp.ones((5, 5, 2)), ones, 2, ((0, 0), (0, 0))).shape
-        (2, 2, 4)
-    """
-    return _convolve(x, kernel, padding, stride)
-
-
-def _conv_forward(x, kernel, stride, padding):
-    turned = kernel[::-1, ::-1].swapaxes(2, 3)
-    return conv(x, kernel, stride, padding), (x, kernel, turned)
-
-
-def _conv_backward(stride, padding, residuals, cotangent):
-    x, kernel, turned = residuals
-    gaps = _gaps(x.shape, kernel.shape, cotangent.shape, stride, padding)
-    x_bar = _convolve(cotangent, turned, gaps, 1, dilation=stride)
-    _, pull_kernel = jax.vjp(lambda k: _convolve(x, k, padding, stride), kernel)
-    return x_bar, pull_kernel(cotangent)[0]
-
-
-conv.defvjp(_conv_forward, _conv_backward)
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def depthwise_conv(x: Map, kernel: Kernel, stride: int, padding: Padding) -> FeatureMap:
-    """One filter per channel, as a sum of shifted multiples of the map.
-
-    XLA's grouped convolution is ten times slower on CPU. The pullback is the same sum
-    over the spread cotangent with the kernel turned by 180 degrees: the pullback that
-    autodiff derives from the shifts is a sum of padded maps, 2.5 times slower.
-    Forward-mode differentiation is not defined; pull back the pullback instead.
-
-    Args:
-        x: Map with shape (h, w, k).
-        kernel: Taps with shape (y, x, 1, k).
-        stride: Step in pixels, the same on both axes.
-        padding: Zeros before and after, for height and width.
-
-    Returns:
-        Map with shape (i, j, k).
-
-    Example:
-        >>> ones = jnp.ones((3, 3, 1, 2))
-        >>> depthwise_conv(jnp.ones((5, 5, 2)), ones, 2, ((0, 0), (0, 0))).shape
-        (2, 2, 2)
-    """
-    return _shifted_sum(jnp.pad(x, (*padding, (0, 0))), kernel, stride)
-
-
-def _depthwise_forward(x, kernel, stride, padding):
-    return depthwise_conv(x, kernel, stride, padding), (x, kernel)
-
-
-def _depthwise_backward(stride, padding, residuals, cotangent):
-    x, kernel = residuals
-    gaps = _gaps(x.shape, kernel.shape, cotangent.shape, stride, padding)
-    spreads = [(before, after, stride - 1) for before, after in gaps]
-    spread = lax.pad(cotangent, jnp.zeros((), x.dtype), (*spreads, (0, 0, 0)))
-    x_bar = _shifted_sum(spread, kernel[::-1, ::-1], 1)
-    padded = jnp.pad(x, (*padding, (0, 0)))
-    _, pull_kernel = jax.vjp(lambda k: _shifted_sum(padded, k, stride), kernel)
-    return x_bar, pull_kernel(cotangent)[0]
-
-
-depthwise_conv.defvjp(_depthwise_forward, _depthwise_backward)
-
-
-def _shifted_sum(padded: Map, kernel: Kernel, stride: int) -> FeatureMap:
-    rows, columns = kernel.shape[:2]
-    last_row, last_column = padded.shape[0] - rows, padded.shape[1] - columns
-    terms = [
-        padded[i : i + last_row + 1 : stride, j : j + last_column + 1 : stride]
-        * kernel[None, i, j]
-        for i in range(rows)
-        for j in range(columns)
-    ]
-    return reduce(jnp.add, terms)
-
-
-def _convolve(
-    x: Map,
-    kernel: Kernel,
-    padding: Padding,
-    stride: int,
-    *,
-    groups: int = 1,
-    dilation: int = 1,
-) -> FeatureMap:
-    return lax.conv_general_dilated(
-        x[None],
-        kernel,
-        (stride, stride),
-        padding,
-        lhs_dilation=(dilation, dilation),
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        feature_group_count=groups,
-    )[0]
-
-
-def _gaps(shape, taps, pulled, stride: int, padding: Padding) -> Padding:
-    """Padding of the spread cotangent; negative where the stride left pixels over."""
-    rows, columns = (
-        (k - 1 - before, n + before - (size - 1) * stride - 1)
-        for k, n, size, (before, _) in zip(taps, shape, pulled, padding, strict=False)
-    )
-    return rows, columns
 
 
 def _over_last(values: Float[Array, " k"], x: Float[Array, "*shape k"]):

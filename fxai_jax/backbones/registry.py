@@ -5,9 +5,17 @@ from typing import Any
 
 from flax import nnx
 
+from fxai_jax.backbones.inception_resnet import InceptionResnetV1
+from fxai_jax.backbones.iresnet import IResNet
 from fxai_jax.backbones.mobilefacenet import MobileFaceNet
+from fxai_jax.backbones.vit import VisionTransformer
 
-FAMILIES: dict[str, type[nnx.Module]] = {"mobilefacenet": MobileFaceNet}
+FAMILIES: dict[str, type[nnx.Module]] = {
+    "inception_resnet_v1": InceptionResnetV1,
+    "iresnet": IResNet,
+    "mobilefacenet": MobileFaceNet,
+    "vit": VisionTransformer,
+}
 
 
 def build(family: str, options: Mapping[str, Any]) -> nnx.Module:

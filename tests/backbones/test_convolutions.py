@@ -5,7 +5,7 @@ import pytest
 from jax import lax
 from jax.test_util import check_grads
 
-from fxai_jax.backbones.layers import depthwise_conv
+from fxai_jax.backbones.convolutions import depthwise_conv
 
 
 def grouped(x, kernel, stride, padding):
