@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import tflite
 
-from fxai_jax.backbones.layers import BatchNorm
 from fxai_jax.backbones.mobilefacenet import MobileFaceNet
 from fxai_jax.checkpoints import Card
 
@@ -197,6 +196,6 @@ def _blocks(model: MobileFaceNet) -> Iterator[Any]:
     yield from (model.conv_6_sep, model.conv_6_dw)
 
 
-def _set_folded(norm: BatchNorm, bias: np.ndarray) -> None:
+def _set_folded(norm: Any, bias: np.ndarray) -> None:
     norm.var[...] = np.full_like(bias, 1 - norm.eps)
     norm.bias[...] = bias

@@ -11,5 +11,10 @@ from fxai_jax.checkpoints import load_backbone as load_backbone
 from fxai_jax.checkpoints import load_card as load_card
 from fxai_jax.chunking import batched as batched
 from fxai_jax.data.faces import sample_face as sample_face
+from fxai_jax.data.faces import sample_names as sample_names
 from fxai_jax.data.images import load_image as load_image
+from fxai_jax.methods import amva as amva
 from fxai_jax.methods import fggb as fggb
+from fxai_jax.methods import frequency as frequency
+from fxai_jax.methods import plq as plq
+from fxai_jax.methods import quality as quality

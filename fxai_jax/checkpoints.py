@@ -169,9 +169,22 @@ def save_backbone(folder: str | Path, model: nnx.Module, card: Card) -> Card:
     tree = unflatten_dict({tuple(k.split("/")): v for k, v in arrays.items()})
     with ocp.PyTreeCheckpointer() as checkpointer:
         checkpointer.save(folder / "arrays", tree, force=True)
-    text = json.dumps(dataclasses.asdict(card), indent=2, ensure_ascii=False)
-    (folder / "card.json").write_text(text + "\n", "utf-8")
+    write_card(folder, card)
     return card
+
+
+def write_card(folder: str | Path, card: Card) -> None:
+    """Writes the card of a checkpoint folder.
+
+    Args:
+        folder: The folder.
+        card: Its card, with the digest of the arrays that are there.
+
+    Example:
+        >>> write_card("my_network", card)  # doctest: +SKIP
+    """
+    text = json.dumps(dataclasses.asdict(card), indent=2, ensure_ascii=False)
+    (Path(folder) / "card.json").write_text(text + "\n", "utf-8")
 
 
 def model_arrays(model: nnx.Module) -> Arrays:

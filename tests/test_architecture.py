@@ -69,11 +69,15 @@ def test_leaves_import_no_room_of_the_library():
 
 
 def test_only_the_command_line_draws():
-    for path in module_files("fxai_jax/**/*.py"):
-        if path.name != "visualize.py":
-            assert "matplotlib" not in foreign(path), path.name
-        if path.name not in ("cli.py", "__main__.py"):
-            assert "fxai_jax.visualize" not in ours(path), path.name
+    drawing, commands = ROOT / "fxai_jax/visualize", ROOT / "fxai_jax/cli"
+    for path in ROOT.glob("fxai_jax/**/*.py"):
+        used = {*imports(path)}
+        assert not any("pyplot" in name for name in used), path
+        if not path.is_relative_to(drawing):
+            assert "matplotlib" not in foreign(path), path
+            if not path.is_relative_to(commands):
+                assert not any("fxai_jax.visualize" in name for name in used), path
+    assert (drawing / "pictures.py").exists()
 
 
 def test_only_runners_compile():
@@ -83,7 +87,8 @@ def test_only_runners_compile():
             for node in ast.walk(ast.parse(path.read_text("utf-8")))
             if isinstance(node, ast.Attribute) and node.attr == "jit"
         ]
-        assert not compiled or path.name == "runners.py", path.name
+        runner = path.is_relative_to(ROOT / "fxai_jax/runners")
+        assert not compiled or runner, path.name
 
 
 def _file(module):

@@ -4,9 +4,9 @@ Everything here returns RGB as float32 in [0, 1] with shape (h, w, 3), or says w
 was found, what was expected and what to do.
 """
 
+import io
 import warnings
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import Array, Float32
@@ -59,16 +59,49 @@ def load_image(path: str | Path, *, size: tuple[int, int] | None = SIZE) -> Pixe
         raise ValueError(
             f"{path}: found an empty file, expected an image; copy it again"
         )
-    with path.open("rb") as stream, warnings.catch_warnings(action="ignore"):
-        pixels = _pixels(_decode(stream, path), path)
-    _check_size(str(path), pixels.shape, size)
+    with path.open("rb") as stream:
+        return _read(stream, str(path), size)
+
+
+def decode_image(
+    content: bytes, name: str, *, size: tuple[int, int] | None = SIZE
+) -> Pixels:
+    """Reads an encoded image as `load_image` reads its file.
+
+    Args:
+        content: Bytes of an image file.
+        name: What error messages call the image, such as "lfw.bin, image 17".
+        size: Expected height and width in pixels; None accepts any size.
+
+    Returns:
+        float32 array with shape (h, w, 3) in [0, 1].
+
+    Raises:
+        ValueError: As `load_image`.
+
+    Example:
+        >>> from fxai_jax.data.faces import sample_path
+        >>> decode_image(sample_path("a_1").read_bytes(), "a_1").shape
+        (112, 112, 3)
+    """
+    if not content:
+        raise ValueError(f"{name}: found no bytes, expected an image; copy it again")
+    return _read(io.BytesIO(content), name, size)
+
+
+def _read(
+    stream: io.BufferedReader | io.BytesIO, name: str, size: tuple[int, int] | None
+) -> Pixels:
+    with warnings.catch_warnings(action="ignore"):
+        pixels = _pixels(_decode(stream, name), name)
+    _check_size(name, pixels.shape, size)
     return pixels
 
 
-def _decode(stream: BinaryIO, path: Path) -> Image.Image:
+def _decode(stream: io.BufferedReader | io.BytesIO, name: str) -> Image.Image:
     # Damaged bytes make Pillow's decoders raise nearly any type, hence `Exception`.
     too_large = (
-        f"{path}: found more than {MAX_PIXELS // 10**6} megapixels, which is refused "
+        f"{name}: found more than {MAX_PIXELS // 10**6} megapixels, which is refused "
         "as a decompression bomb; shrink the image"
     )
     try:
@@ -77,7 +110,7 @@ def _decode(stream: BinaryIO, path: Path) -> Image.Image:
         raise ValueError(too_large) from None
     except Exception as error:
         raise ValueError(
-            f"{path}: this is not an image that can be read, expected one of "
+            f"{name}: this is not an image that can be read, expected one of "
             f"{', '.join(_FORMATS)}; save it as PNG"
         ) from error
     if image.width * image.height > MAX_PIXELS:
@@ -86,17 +119,17 @@ def _decode(stream: BinaryIO, path: Path) -> Image.Image:
         return ImageOps.exif_transpose(image)
     except Exception as error:
         raise ValueError(
-            f"{path}: the {image.format} image is truncated or corrupt ({error}); "
+            f"{name}: the {image.format} image is truncated or corrupt ({error}); "
             "copy or export it again"
         ) from error
 
 
-def _pixels(image: Image.Image, path: Path) -> Pixels:
+def _pixels(image: Image.Image, name: str) -> Pixels:
     if image.mode == "I" or image.mode.startswith("I;16"):
-        return _deep_grey(image, path)
+        return _deep_grey(image, name)
     if image.mode not in _MODES:
         raise ValueError(
-            f"{path}: found pixels of type {image.mode}, which have no fixed range, "
+            f"{name}: found pixels of type {image.mode}, which have no fixed range, "
             "expected 8-bit or 16-bit grey or RGB; save it as PNG"
         )
     if not image.has_transparency_data:
@@ -105,11 +138,11 @@ def _pixels(image: Image.Image, path: Path) -> Pixels:
     return colours[..., :3] * colours[..., 3:]
 
 
-def _deep_grey(image: Image.Image, path: Path) -> Pixels:
+def _deep_grey(image: Image.Image, name: str) -> Pixels:
     grey = np.asarray(image)
     if grey.min() < 0 or grey.max() > 65535:
         raise ValueError(
-            f"{path}: found grey values from {grey.min()} to {grey.max()}, expected "
+            f"{name}: found grey values from {grey.min()} to {grey.max()}, expected "
             "at most 16 bits, 0 to 65535; save it as 8-bit PNG"
         )
     grey = np.where(grey == image.info.get("transparency", -1), 0, grey)

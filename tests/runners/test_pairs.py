@@ -1,16 +1,15 @@
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fxai_jax import runners
 from fxai_jax.checkpoints import load_backbone
 from fxai_jax.data.faces import sample_face
 from fxai_jax.methods import fggb
+from fxai_jax.runners import pairs
 
 
 @pytest.fixture(scope="module")
 def explain():
-    return runners.compile_fggb(load_backbone("mobilefacenet"), (112, 112))[0]
+    return pairs.compile_fggb(load_backbone("mobilefacenet"), (112, 112))[0]
 
 
 def test_both_faces_are_explained_by_one_program(explain):
@@ -29,22 +28,10 @@ def test_both_faces_are_explained_by_one_program(explain):
 def test_notices_speak_of_what_would_mislead(explain):
     face = sample_face("a_1")
     pair = explain(face, sample_face("a_2"), 0.45)
-    assert runners.pair_notices(pair) == []
-    assert "same file" in runners.pair_notices(explain(face, face, 0.45))[0]
+    assert pairs.pair_notices(pair) == []
+    assert "same file" in pairs.pair_notices(explain(face, face, 0.45))[0]
     zero = fggb.PairSaliency(*[np.zeros((4, 4), np.float32)] * 3, np.float32(0))
-    assert "zero everywhere" in runners.pair_notices(pair._replace(probe=zero))[0]
+    assert "zero everywhere" in pairs.pair_notices(pair._replace(probe=zero))[0]
     broken = zero._replace(signed=np.full((4, 4), np.nan, np.float32))
-    with pytest.raises(ValueError, match="maps of the gallery are not finite"):
-        runners.pair_notices(pair._replace(gallery=broken))
-
-
-def test_the_precision_reaches_the_program():
-    def text(precision):
-        model = load_backbone("mobilefacenet")
-        import jax
-
-        with jax.default_matmul_precision(precision):
-            return jax.jit(lambda m, x: m(x)).lower(model, jnp.zeros((112, 112, 3)))
-
-    assert "HIGHEST" in text("highest").as_text()
-    assert "HIGHEST" not in text("bfloat16").as_text()
+    with pytest.raises(ValueError, match="explanation of the gallery is not finite"):
+        pairs.pair_notices(pair._replace(gallery=broken))

@@ -1,0 +1,30 @@
+"""Running ``fxai-jax`` inside a test."""
+
+import json
+
+import pytest
+
+from fxai_jax import cli
+from tests.faces import load_npz
+
+
+def run(*args):
+    cli.main([str(arg) for arg in args])
+
+
+def fails(capsys, *args):
+    """The one line that a user's mistake prints."""
+    with pytest.raises(SystemExit) as stop:
+        run(*args)
+    assert stop.value.code == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("fxai-jax: error: ")
+    assert "\n" not in error
+    assert "Traceback" not in error
+    return error
+
+
+def results(stem):
+    """Raw arrays and manifest that a command wrote beside its figure."""
+    manifest = json.loads(stem.with_suffix(".json").read_text())
+    return load_npz(stem.with_suffix(".npz")), manifest

@@ -1,0 +1,65 @@
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+from fxai_jax.data.faces import sample_path
+from tests.cli.commands import fails, run
+
+
+def test_backbones_lists_what_ships(capsys):
+    run("backbones")
+    printed = capsys.readouterr().out
+    assert "0.45" in printed
+    assert "192" in printed
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("explain", "fggb", "{face}", "/no/such.png"), "no such file"),
+        (("explain", "fggb", "{face}", "{text}"), "not an image"),
+        (("explain", "fggb", "{face}", "{large}"), "112"),
+        (("explain", "fggb", "{face}", "{face}", "--backbone", "r50"), "'r50'"),
+        (("explain", "fggb", "{face}", "{face}", "--threshold", "7"), "got 7.0"),
+        (("explain", "fggb", "{face}", "{face}", "--landmarks", "{text}"), "JSON"),
+        (("explain", "fggb", "{face}", "{face}", "--gradient", "x"), "absolute"),
+        (("explain", "fggb", "{face}"), "GALLERY"),
+        (("explain", "frequency", "{face}", "{face}", "--width", "0"), "width"),
+        (("explain", "plq", "{large}"), "112"),
+        (("explain", "plq", "{face}", "--passes", "2"), "at least 3 passes"),
+        (("explain", "amva", "/no/such"), "no such file or folder"),
+        (("quality", "{text}", "--out", "{out}"), "none of the 1 images"),
+        (("calibrate", "{face}", "--backbone", "mobilefacenet"), "--out"),
+        (("explain", "shap"), "fggb"),
+        (("explode",), "demo"),
+        ((), "demo"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(tmp_path, capsys, args, message):
+    text, large = tmp_path / "notes.png", tmp_path / "large.png"
+    text.write_text("not a picture")
+    Image.new("RGB", (300, 200)).save(large)
+    names = {"face": sample_path("a_1"), "text": text, "large": large}
+    names["out"] = tmp_path / "out"
+    assert message in fails(capsys, *(arg.format(**names) for arg in args))
+
+
+def test_help_suffices(capsys):
+    for args in ((), ("explain",), ("explain", "amva"), ("quality",), ("calibrate",)):
+        with pytest.raises(SystemExit) as stop:
+            run(*args, "--help")
+        assert not stop.value.code
+        assert "usage: fxai-jax" in capsys.readouterr().out
+
+
+def test_the_module_runs_as_the_command():
+    result = subprocess.run(
+        [sys.executable, "-m", "fxai_jax", "backbones"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "112x112" in result.stdout
+    assert result.stderr == ""

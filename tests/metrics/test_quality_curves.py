@@ -1,0 +1,185 @@
+import itertools
+from fractions import Fraction
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from fxai_jax.metrics.quality_curves import (
+    discard_curve,
+    error_at,
+    pair_quality,
+    partial_area,
+)
+from fxai_jax.metrics.resampling import bootstrap
+from fxai_jax.metrics.verification import fmr_at_fnmr, fnmr_at_fmr
+
+MODES = ["genuine", "all"]
+
+
+def pairs(rng, n=40, values=6):
+    """Pairs most of whose qualities are tied; good ones fail less often."""
+    genuine = rng.permutation(n) < n // 2
+    quality = rng.integers(0, values, n).astype(np.float32)
+    return rng.normal(size=n).astype(np.float32) + quality / 4, genuine, quality
+
+
+def slow_error(scores, genuine, quality, threshold, counted, fraction):
+    candidates = quality[genuine] if counted == "genuine" else quality
+    cuts = [
+        cut
+        for cut in np.unique(candidates)
+        if Fraction(int(np.sum(candidates < cut)), candidates.size) <= fraction
+    ]
+    left = genuine & (quality >= max(cuts))
+    wrong = int(np.sum(left & (scores < threshold)))
+    return Fraction(wrong, max(int(left.sum()), 1)), int(left.sum())
+
+
+def slow_area(scores, genuine, quality, threshold, counted, up_to):
+    total = int(genuine.sum()) if counted == "genuine" else genuine.size
+    edges = sorted({up_to, *(Fraction(i, total) for i in range(total))})
+    edges = [edge for edge in edges if edge <= up_to]
+    rest = (scores, genuine, quality, threshold, counted)
+    return sum((b - a) * slow_error(*rest, a)[0] for a, b in itertools.pairwise(edges))
+
+
+@pytest.mark.parametrize("counted", MODES)
+def test_the_curve_is_the_slow_one_with_many_ties(rng, counted):
+    compiled = jax.jit(partial(discard_curve, counted=counted))
+    for values in (1, 3, 6, 1000):
+        scores, genuine, quality = pairs(rng, values=values)
+        curve = compiled(scores, genuine, quality, threshold=0.7)
+        total = 20 if counted == "genuine" else 40
+        for step in range(40):
+            exact = Fraction(min(step, total - 1), total)
+            error, left = slow_error(scores, genuine, quality, 0.7, counted, exact)
+            np.testing.assert_allclose(curve.error[step], float(error), atol=1e-7)
+            assert int(curve.left[step]) == left
+            expected = min(step / total, 1)
+            np.testing.assert_allclose(curve.fraction[step], expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("counted", MODES)
+def test_areas_are_exact(rng, counted):
+    for values in (2, 7, 1000):
+        scores, genuine, quality = pairs(rng, values=values)
+        curve = discard_curve(scores, genuine, quality, threshold=0.7, counted=counted)
+        for up_to in (Fraction(1, 5), Fraction(3, 10), Fraction(1), Fraction(1, 77)):
+            exact = slow_area(scores, genuine, quality, 0.7, counted, up_to)
+            area = partial_area(curve, up_to=float(up_to))
+            np.testing.assert_allclose(area, float(exact), atol=1e-6)
+
+
+@pytest.mark.parametrize("counted", MODES)
+def test_errors_between_the_steps(rng, counted):
+    scores, genuine, quality = pairs(rng)
+    curve = discard_curve(scores, genuine, quality, threshold=0.7, counted=counted)
+    fractions = [Fraction(i, 97) for i in range(98)]
+    expected = [
+        slow_error(scores, genuine, quality, 0.7, counted, f)[0] for f in fractions
+    ]
+    found = error_at(curve, np.float32([float(f) for f in fractions]))
+    np.testing.assert_allclose(found, np.float32(expected), atol=1e-6)
+    best = quality == quality[genuine if counted == "genuine" else ...].max()
+    assert int(curve.left[-1]) == np.sum(best & genuine)
+
+
+def test_the_curve_starts_at_the_chosen_error(rng):
+    scores, genuine, quality = pairs(rng)
+    point = fmr_at_fnmr(scores, genuine, fnmr=0.25)
+    curve = discard_curve(scores, genuine, quality, threshold=point.threshold)
+    assert float(curve.error[0]) == float(point.fnmr) == 0.25
+    point = fnmr_at_fmr(scores, genuine, fmr=1e-3)
+    curve = discard_curve(scores, genuine, quality, threshold=point.threshold)
+    assert float(curve.error[0]) == float(point.fnmr)
+
+
+def test_perfect_useless_and_reversed_qualities():
+    n = 100
+    scores = (np.arange(n) >= 20).astype(np.float32)
+    genuine = np.ones(n, bool)
+    quality = np.arange(n, dtype=np.float32)
+
+    def area(quality, up_to=1.0):
+        curve = discard_curve(scores, genuine, quality, threshold=0.5)
+        return float(partial_area(curve, up_to=up_to))
+
+    steps = sum((20 - i) / (100 - i) for i in range(20)) / 100
+    np.testing.assert_allclose(area(quality), steps, rtol=1e-5)
+    np.testing.assert_allclose(area(quality, 0.2), steps, rtol=1e-5)
+    np.testing.assert_allclose(area(np.ones(n, np.float32)), 0.2, rtol=1e-5)
+    np.testing.assert_allclose(area(np.ones(n, np.float32), 0.3), 0.06, rtol=1e-5)
+    assert area(-quality) > 0.4
+
+
+def test_impostors_do_not_touch_the_curve_of_genuine_pairs(rng):
+    scores, genuine, quality = pairs(rng)
+    curve = discard_curve(scores, genuine, quality, threshold=0.7)
+    alone = discard_curve(
+        scores[genuine], genuine[genuine], quality[genuine], threshold=0.7
+    )
+    np.testing.assert_array_equal(curve.error[:20], alone.error)
+    np.testing.assert_array_equal(curve.left[:20], alone.left)
+    order = rng.permutation(40)
+    shuffled = discard_curve(
+        scores[order], genuine[order], quality[order], threshold=0.7
+    )
+    jax.tree.map(np.testing.assert_array_equal, shuffled, curve)
+
+
+@pytest.mark.parametrize("counted", MODES)
+@pytest.mark.parametrize("label", [True, False])
+def test_one_kind_of_pairs_gives_numbers(rng, counted, label):
+    scores, _, quality = pairs(rng)
+    genuine = np.full(40, label)
+    curve = discard_curve(scores, genuine, quality, threshold=0.7, counted=counted)
+    assert all(np.isfinite(x).all() for x in curve)
+    if not label:
+        assert float(partial_area(curve)) == 0
+        assert int(curve.left.max()) == 0
+
+
+def test_a_curve_without_genuine_pairs_at_the_top_ends_at_zero():
+    scores, genuine = np.zeros(3, np.float32), np.array([True, False, False])
+    quality = np.float32([1, 2, 3])
+    curve = discard_curve(scores, genuine, quality, threshold=0.5, counted="all")
+    assert curve.error.tolist() == [1, 0, 0]
+    assert curve.left.tolist() == [1, 0, 0]
+
+
+def test_thresholds_and_areas_do_not_recompile(rng):
+    data = pairs(rng)
+    compiled = jax.jit(
+        lambda t, u: partial_area(discard_curve(*data, threshold=t), up_to=u)
+    )
+    for threshold, up_to in ((0.1, 0.25), (0.7, 0.5), (0.7, 1.0)):
+        exact = slow_area(*data, threshold, "genuine", Fraction(up_to))
+        area = compiled(threshold, up_to)
+        np.testing.assert_allclose(area, float(exact), atol=1e-6)
+    assert compiled._cache_size() == 1
+
+
+def test_pair_quality_is_the_worse_one(rng):
+    probe, gallery = rng.random((2, 9), dtype=np.float32)
+    expected = [min(a, b) for a, b in zip(probe, gallery, strict=True)]
+    np.testing.assert_array_equal(pair_quality(probe, gallery), np.float32(expected))
+
+
+def test_curves_have_intervals(rng, key):
+    scores, genuine, quality = pairs(rng, n=200)
+
+    def errors(scores, genuine, quality):
+        curve = discard_curve(scores, genuine, quality, threshold=0.7)
+        return error_at(curve, jnp.array([0.0, 0.2]))
+
+    interval = bootstrap(errors, key, scores, genuine, quality, resamples=50)
+    assert interval.low.shape == (2,)
+    assert (interval.low < interval.high).all()
+
+
+def test_other_countings_are_refused(rng, unchecked):
+    with pytest.raises(ValueError, match="'genuine' or 'all', got 'images'"):
+        discard_curve(*pairs(rng), threshold=0.7, counted="images")

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+
+from fxai_jax import visualize
+from fxai_jax.data.faces import sample_face
+from fxai_jax.methods.fggb import PairSaliency
+from tests.visualize.figures import save, scales, spot, titles, words
+
+SIZE = 112
+
+
+def saliency(similarity, dissimilarity, cosine=0.8):
+    maps = [np.asarray(m, np.float32) for m in (similarity, dissimilarity)]
+    return PairSaliency(*maps, maps[0] - maps[1], np.float32(cosine))
+
+
+def at(row, column, height=1.0):
+    return spot(row, column, SIZE, height)
+
+
+def draw(first, second, threshold=0.45):
+    faces = sample_face("a_1"), sample_face("b_1")
+    return visualize.pair_figure(*faces, first, second, threshold=threshold)
+
+
+def test_pair_figure_names_pair_and_decision():
+    both = saliency(at(30, 40), at(80, 60))
+    figure = draw(both, both)
+    assert "cosine 0.800 ≥ threshold 0.450: accepted" in figure.get_suptitle()
+    figure = draw(both._replace(cosine=np.float32(0.1)), both)
+    assert "cosine 0.100 < threshold 0.450: rejected" in figure.get_suptitle()
+    assert titles(figure).count("similarity") == 2
+    assert {"probe", "gallery"} <= {*titles(figure)}
+
+
+def test_one_colour_scale_per_kind():
+    low, high = (
+        saliency(at(9, 9, 1), at(9, 9, 5)),
+        saliency(at(9, 9, 4), at(9, 9, 2)),
+    )
+    similar, dissimilar = scales(draw(low, high))
+    assert similar[:2] == ("similarity, blurred", 0)
+    assert dissimilar[:2] == ("dissimilarity, blurred", 0)
+    assert dissimilar[2] / similar[2] == pytest.approx(5 / 4)
+
+
+def test_an_empty_map_is_said_not_drawn():
+    alone = saliency(at(50, 50), np.zeros((SIZE, SIZE)))
+    figure = draw(alone, alone)
+    assert titles(figure).count("no dissimilarity") == 2
+    assert [label for label, *_ in scales(figure)] == ["similarity, blurred"]
+    assert words(figure) == [visualize.NOTHING] * 2
+
+
+def test_maps_that_are_not_finite_are_refused():
+    good, bad = (saliency(at(50, 50, h), at(9, 9)) for h in (1.0, np.nan))
+    with pytest.raises(ValueError, match="not finite in 1 of 12544"):
+        draw(good, bad)
+    with pytest.raises(ValueError, match="cosine is not finite"):
+        draw(good._replace(cosine=np.float32(np.nan)), good)
+
+
+def test_the_map_lies_upright_on_the_face(tmp_path):
+    top_left = saliency(at(10, 10), np.zeros((SIZE, SIZE)))
+    figure = draw(top_left, top_left)
+    picture = figure.axes[1].images[0].get_array()
+    brightness = np.asarray(picture)[..., 1] - np.asarray(picture)[..., 0]
+    row, column = np.unravel_index(brightness.argmax(), brightness.shape)
+    assert row < 30
+    assert column < 30
+    save(figure, tmp_path)
