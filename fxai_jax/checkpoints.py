@@ -214,7 +214,7 @@ def arrays_sha256(arrays: Mapping[str, np.ndarray]) -> str:
 
     Example:
         >>> arrays_sha256({"a": np.zeros(2)})[:8]
-        'e1a44a4e'
+        'b0b66804'
     """
     digest = hashlib.sha256()
     for name, array in sorted(arrays.items()):

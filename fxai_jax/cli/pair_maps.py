@@ -90,7 +90,7 @@ def explain_frequency(
     """Show which spatial frequencies carry the decision on a pair.
 
     Each band of the probe's spectrum is removed in turn; what the cosine loses, the
-    band had contributed. Writes a figure for either face as the probe, the influences
+    band had contributed. Writes a figure of the probe, the influences on both faces
     (.npz) and a manifest (.json).
 
     Args:

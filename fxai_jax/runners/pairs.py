@@ -65,7 +65,7 @@ def compile_frequency(
     bands: frequency.Bands,
     *,
     perturb: frequency.Perturb = "probe",
-    chunk_size: int | None = None,
+    chunk_size: int | None = 5,
 ) -> tuple[BandExplainer, float]:
     """Compiles the frequency explanation for one model and its bands.
 
@@ -73,7 +73,7 @@ def compile_frequency(
         model: From `fxai_jax.checkpoints.load_backbone`.
         bands: From `fxai_jax.methods.frequency.radial_bands`, of the image size.
         perturb: "probe" or "both", see `fxai_jax.methods.frequency.explain`.
-        chunk_size: Bands embedded together.
+        chunk_size: Bands embedded together; few fit a CPU's caches.
 
     Returns:
         A function of probe and gallery that explains both faces, and the seconds that

@@ -8,7 +8,18 @@ from tests.reference.torch_names import NAMED_MOBILEFACENET, arrays
 
 
 def shipped_network(dtype=torch.float32):
-    """PyTorch module from (n, 3, h, w) in [0, 1] to raw embeddings."""
+    """PyTorch function from (n, 3, h, w) in [0, 1] to raw embeddings."""
+    net = shipped_module(dtype)
+    return lambda x: net(normalised(x))
+
+
+def normalised(x):
+    """Pixels in [0, 1] in the network's own input space."""
+    return (255 * x - 127.5) / 128
+
+
+def shipped_module(dtype=torch.float32):
+    """PyTorch module from normalised pixels to raw embeddings."""
     net = NamedNet(192, strided=(0, 1, 0, 1))
     ours = model_arrays(load_backbone("mobilefacenet"))
     state = net.state_dict()
@@ -17,8 +28,7 @@ def shipped_network(dtype=torch.float32):
         if target:
             state[name] = torch.tensor(_back(ours[next(iter(target))], tensor.ndim))
     net.load_state_dict(state)
-    net.eval().requires_grad_(False).to(dtype)
-    return lambda x: net((255 * x - 127.5) / 128)
+    return net.eval().requires_grad_(False).to(dtype)
 
 
 def as_torch(image, dtype=torch.float32):
