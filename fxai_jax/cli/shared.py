@@ -31,6 +31,11 @@ def read_face(path: Path, landmarks: Path | None, card: Card) -> Pixels:
     """
     if landmarks is None:
         return load_image(path, size=card.image_size)
+    if not card.alignment.startswith("arcface"):
+        raise ValueError(
+            f"{card.name} was trained on {card.alignment} crops, which five landmarks "
+            "do not give: crop the faces as its authors do and leave --landmarks out"
+        )
     points = read_landmarks(landmarks, name=path.name)
     photograph = load_image(path, size=None)
     return np.asarray(align(photograph, points, size=card.image_size[0]))

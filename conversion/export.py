@@ -1,0 +1,101 @@
+"""Back to PyTorch: the arrays of a converted folder under their published names."""
+
+import json
+import os
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from flax import nnx
+
+from conversion.naming import naming_of
+from conversion.recipes import RECIPES
+from conversion.rules import source_of
+from fxai_jax.checkpoints import Card, load_backbone, load_card, model_arrays
+
+
+def export_folder(folder: str | Path) -> dict[str, np.ndarray]:
+    """Gives a converted network its published names and layout back.
+
+    The values are those of the file bit for bit where it stored float32. Wrappers and
+    what only training needs (`num_batches_tracked`, classifiers) do not come back;
+    PyTorch's strict loading makes the counters itself.
+
+    Args:
+        folder: A folder that `fxai-convert convert` made.
+
+    Returns:
+        Tensors by name, in PyTorch's layout.
+
+    Raises:
+        ValueError: If the folder cannot be read or no recipe made it.
+
+    Example:
+        >>> export_folder("arcface_r50")  # doctest: +SKIP
+    """
+    network = cast(nnx.Module, load_backbone(folder))
+    return named(load_card(folder), model_arrays(network))
+
+
+def named(card: Card, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Names the arrays of a card's network as its recipe does.
+
+    Args:
+        card: The card.
+        arrays: The leaves by path.
+
+    Returns:
+        Tensors by name, in PyTorch's layout.
+
+    Raises:
+        ValueError: If no recipe of this version made the card.
+    """
+    recipe = RECIPES.get(str(card.source.get("recipe")))
+    if recipe is None:
+        raise ValueError(
+            f"{card.name} was not made from a PyTorch checkpoint by fxai-convert, so "
+            "it has no names to go back to"
+        )
+    naming = naming_of(recipe, card.options)
+    return {
+        naming.outward(path): np.ascontiguousarray(
+            source_of(path, recipe.rules)[1].backward(array)
+        )
+        for path, array in arrays.items()
+    }
+
+
+def write_safetensors(
+    path: str | os.PathLike[str], tensors: Mapping[str, np.ndarray]
+) -> None:
+    r"""Writes float32 tensors as a safetensors file.
+
+    Args:
+        path: The file to make.
+        tensors: Tensors by name.
+
+    Raises:
+        ValueError: If a tensor is not float32.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.NamedTemporaryFile() as file:
+        ...     write_safetensors(file.name, {"w": np.zeros(2, np.float32)})
+        ...     file.read()[-8:]
+        b'\x00\x00\x00\x00\x00\x00\x00\x00'
+    """
+    header, end = {}, 0
+    for name, tensor in tensors.items():
+        if tensor.dtype != np.float32:
+            raise ValueError(f"{name} is {tensor.dtype}, only float32 is written")
+        begin, end = end, end + tensor.nbytes
+        entry = {"dtype": "F32", "shape": tensor.shape, "data_offsets": [begin, end]}
+        header[name] = entry
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        for tensor in tensors.values():
+            file.write(np.ascontiguousarray(tensor, "<f4").data)

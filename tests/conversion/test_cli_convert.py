@@ -1,0 +1,230 @@
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from conversion import cli
+from conversion.export import write_safetensors
+from conversion.reader import read
+from fxai_jax.checkpoints import load_backbone, load_card
+from fxai_jax.data.faces import sample_face
+from tests.conversion import reader_files
+from tests.reference import backbone_goldens
+from tests.reference.backbone_cases import TINY
+from tests.reference.backbone_parity import angle_error, relative_error
+
+RECIPES = {
+    "adaface": "adaface",
+    "crfiqa": "crfiqa",
+    "curricularface": "curricularface",
+    "cvlface": "cvlface-vit",
+    "facenet": "facenet",
+    "facex_se": "facex-ir",
+    "magface": "magface",
+    "mobilefacenet": "insightface-mobilefacenet",
+}
+"""Recipe by golden file; the other two files have four attention heads."""
+
+
+def run(*args):
+    cli.main([str(arg) for arg in args])
+
+
+def fails(capsys, *args):
+    with pytest.raises(SystemExit) as stop:
+        run(*args)
+    assert stop.value.code == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("fxai-convert: error: ")
+    assert "\n" not in error
+    return error
+
+
+def floats(tensors):
+    return {name: a for name, a in tensors.items() if a.dtype == np.float32}
+
+
+def torch_file(path, tensors, *wrappers):
+    """A zip archive as `torch.save` writes it, with the tensors below the wrappers."""
+    storages = {str(index): array for index, array in enumerate(tensors.values())}
+    parts = {
+        name: reader_files.dense(key, array)
+        for (name, array), key in zip(tensors.items(), storages, strict=True)
+    }
+    body = reader_files.mapping(**parts)
+    for wrapper in reversed(wrappers):
+        body = reader_files.mapping(**{wrapper: body})
+    raw = {key: array.tobytes() for key, array in storages.items()}
+    path.write_bytes(reader_files.zip_file(body, raw))
+    return path
+
+
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory):
+    """A narrow, shallow ArcFace network: its file, its tensors and its folder."""
+    folder = tmp_path_factory.mktemp("arcface")
+    tensors, _ = backbone_goldens.read("magface")
+    file = torch_file(folder / "backbone.pth", tensors, "state_dict")
+    run("convert", file, "--recipe", "arcface", "--out", folder / "net")
+    return file, tensors, folder / "net"
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_converted_network_gives_what_pytorch_gave(tmp_path, name):
+    state, golden = backbone_goldens.read(name)
+    file = tmp_path / "model.safetensors"
+    write_safetensors(file, floats(state))
+    run("convert", file, "--recipe", RECIPES[name], "--out", tmp_path / "net")
+    card, case = load_card(tmp_path / "net"), TINY[name]
+    model = load_backbone(tmp_path / "net")
+    probe = case.image(str(golden["probe"]))
+    found = np.asarray(jax.jit(lambda m, x: m(x))(model, probe))
+    assert relative_error(found, golden["embedding"]) <= 2e-5
+    assert angle_error(found, golden["embedding"]) <= 1e-6
+    assert card.embedding_size == len(found)
+    assert card.image_size == probe.shape[:2]
+    assert getattr(model, "dropout_kind", "element") == (
+        "channel" if name == "magface" else "element"
+    )
+
+
+def test_the_folder_says_where_it_comes_from(converted):
+    file, tensors, folder = converted
+    card, raw = load_card(folder), read(file)
+    assert card.source["file_sha256"] == raw.sha256
+    assert card.source["recipe"] == "arcface"
+    assert "non-commercial" in card.licence
+    assert (card.threshold, card.quality) == (None, None)
+    assert card.options["depth"] == [1, 1, 1, 1]
+    report = json.loads((folder / "report.json").read_text())
+    names = {f"state_dict.{name}" for name in tensors}
+    assert report["used"].keys() | report["dropped"].keys() == names
+    assert report["prefix"] == "state_dict."
+    assert report["parameters"] == sum(
+        a.size for n, a in floats(tensors).items() if "running" not in n
+    )
+    assert "collections.OrderedDict" in report["globals_seen"]
+
+
+def test_export_gives_the_tensors_back_bit_for_bit(converted, tmp_path, capsys):
+    _, tensors, folder = converted
+    run("export", folder, "--out", tmp_path / "back.safetensors")
+    assert f"{len(floats(tensors))} tensors" in capsys.readouterr().out
+    back = read(tmp_path / "back.safetensors").tensors
+    assert back.keys() == floats(tensors).keys()
+    for name, array in back.items():
+        assert array.tobytes() == tensors[name].tobytes(), name
+        assert array.shape == tensors[name].shape
+
+
+@pytest.mark.parametrize(
+    "name", ["crfiqa", "adaface", "facex_se", "mobilefacenet", "cvlface"]
+)
+def test_every_naming_comes_back_bit_for_bit(tmp_path, name):
+    state, _ = backbone_goldens.read(name)
+    first, last = tmp_path / "in.safetensors", tmp_path / "out.safetensors"
+    write_safetensors(first, floats(state))
+    run("convert", first, "--recipe", RECIPES[name], "--out", tmp_path / "net")
+    run("export", tmp_path / "net", "--out", last)
+    expected, found = read(first).tensors, read(last).tensors
+    assert found.keys() == expected.keys()
+    for key, array in expected.items():
+        assert found[key].tobytes() == array.tobytes(), key
+
+
+def test_a_bgr_recipe_reads_the_colours_the_other_way_round(tmp_path):
+    state, _ = backbone_goldens.read("facex_se")
+    write_safetensors(tmp_path / "model.safetensors", floats(state))
+    face = np.asarray(sample_face("a_1"), np.float32)
+    found = []
+    for recipe in ("treb1en-ir-se", "facex-ir"):
+        out = ("--out", tmp_path / recipe)
+        run("convert", tmp_path / "model.safetensors", "--recipe", recipe, *out)
+        model = load_backbone(tmp_path / recipe)
+        found.append(jax.jit(jax.vmap(model))(np.stack([face, reversed_(face)])))
+    rgb, bgr = np.asarray(found)
+    assert relative_error(bgr[1], rgb[0]) <= 2e-5
+    assert relative_error(bgr[0], rgb[0]) > 1e-2
+
+
+def reversed_(face):
+    """Colours reversed, and the greys that 128 maps to where 127.5 maps the face's."""
+    return 0.5 + (face[..., ::-1] - 0.5) * np.float32(128 / 127.5)
+
+
+def test_verify_shows_cosines_and_compares_with_a_reference(
+    converted, tmp_path, capsys
+):
+    folder = converted[2]
+    images = np.stack([sample_face("a_1"), sample_face("b_1")])
+    embeddings = np.asarray(jax.jit(jax.vmap(load_backbone(folder)))(images))
+    np.savez(tmp_path / "golden.npz", images=images, embeddings=embeddings)
+    run("verify", folder, "--reference", tmp_path / "golden.npz")
+    printed = capsys.readouterr().out
+    assert "finite, and the same twice" in printed
+    assert "1.000" in printed
+    assert "relative error" in printed
+    np.savez(tmp_path / "golden.npz", images=images, embeddings=embeddings[::-1])
+    assert "1 - cosine" in fails(
+        capsys, "verify", folder, "--reference", tmp_path / "golden.npz"
+    )
+
+
+def test_inspect_describes_a_file_and_asks_the_question(converted, capsys):
+    run("inspect", converted[0])
+    printed = " ".join(capsys.readouterr().out.split())
+    for words in (
+        "zip, nested",
+        "collections.OrderedDict",
+        f"{len(converted[1])} tensors",
+        "fits arcface below 'state_dict.'",
+        "fits magface",
+        "Who published it?",
+        "not all ones, as magface",
+    ):
+        assert words in printed
+
+
+def test_a_hostile_name_is_printed_as_it_is(tmp_path, capsys):
+    write_safetensors(tmp_path / "x", {"[/red].w": np.zeros(1, np.float32)})
+    run("inspect", tmp_path / "x")
+    assert "[/red]" in capsys.readouterr().out
+
+
+def test_a_mistake_is_one_line_and_exit_code_2(converted, tmp_path, capsys):
+    file, tensors, folder = converted
+    out = ("--out", tmp_path / "net")
+    assert "--recipe" in fails(capsys, "convert", file, *out)
+    assert "no recipe 'arc'" in fails(capsys, "convert", file, "--recipe", "arc", *out)
+    assert "MobileFaceNet, 192-D" in fails(capsys, "export", "mobilefacenet", *out)
+    assert "no such" in fails(capsys, "convert", "/no/such", *out).lower()
+    less = torch_file(
+        tmp_path / "less.pth", {**tensors, "fc.bias2": tensors["fc.bias"]}
+    )
+    message = fails(capsys, "convert", less, "--recipe", "arcface", *out)
+    assert "unexpected fc.bias2" in message
+    assert not (tmp_path / "net").exists()
+    (tmp_path / "text.npz").write_text("no archive")
+    np.savez(tmp_path / "other.npz", images=np.zeros((1, 9, 9, 3)), embeddings=0)
+    for name in ("text.npz", "other.npz"):
+        assert name in fails(capsys, "verify", folder, "--reference", tmp_path / name)
+
+
+def test_one_of_two_networks_is_converted(tmp_path, capsys):
+    state, _ = backbone_goldens.read("curricularface")
+    both = {
+        f"{top}.{k}": a for top in ("ema", "model") for k, a in floats(state).items()
+    }
+    write_safetensors(tmp_path / "both", both)
+    out = ("--out", tmp_path / "net")
+    assert "--prefix" in fails(capsys, "convert", tmp_path / "both", *out)
+    run("convert", tmp_path / "both", "--prefix", "ema.", *out)
+    assert "not below ema." in capsys.readouterr().out
+
+
+def test_recipes_lists_every_family(capsys):
+    run("recipes")
+    printed = capsys.readouterr().out
+    for name in ("insightface-mobilefacenet", "curricularface", "cvlface-vit"):
+        assert name in printed
