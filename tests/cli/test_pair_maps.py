@@ -1,9 +1,12 @@
+import dataclasses
 import json
 from importlib.metadata import version
 
 import pytest
 from PIL import Image
 
+from fxai_jax.checkpoints import load_card
+from fxai_jax.cli.shared import read_face
 from fxai_jax.data.faces import sample_path
 from tests.cli.commands import results, run
 
@@ -55,3 +58,9 @@ def test_explain_frequency_writes_what_it_was_told(tmp_path, capsys):
     assert low > high
     with Image.open(tmp_path / "frequency_a_1_a_2.png") as figure:
         assert figure.size[0] > 800
+
+
+def test_landmarks_are_refused_for_networks_with_other_crops(tmp_path):
+    card = dataclasses.replace(load_card("mobilefacenet"), alignment="mtcnn-box")
+    with pytest.raises(ValueError, match="mtcnn-box crops"):
+        read_face(sample_path("a_1"), tmp_path / "points.json", card)
