@@ -51,7 +51,7 @@ def explain_amva(
         fraction: Share of the images in each group; at least two images are taken.
         passes: Stochastic passes of the quality.
         seed: Start of the random numbers.
-        batch_size: Images alive together; each takes some 400 MB with this network.
+        batch_size: Images alive together; each takes 220 MB with the one that ships.
         landmarks: JSON file, five points (x, y) an image: eyes, nose, mouth corners.
         out: Folder for the results.
     """
