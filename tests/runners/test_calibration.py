@@ -3,9 +3,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fxai_jax.data.pairs import PairList
 
 from fxai_jax.checkpoints import load_card
+from fxai_jax.data.pairs import PairList
 from fxai_jax.runners.calibration import calibrated_quality, calibrated_threshold
 from fxai_jax.runners.faces import quality_constants, quality_notices
 from fxai_jax.runners.streaming import Record
