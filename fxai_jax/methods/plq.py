@@ -32,6 +32,8 @@ Regression = Literal["uniform", "minimum_norm"]
 Gradient = Float[Array, "h w c"]
 GREY_LEVELS = 255.0  # gradients are per grey level, images are in [0, 1]
 SMALLEST_SPAN = 1e-6  # of the qualities that `calibrate` is given
+SATURATED = 0.01  # a scaled quality this near to 0 or 1 says nothing
+SMALL_SUM = 0.1  # below this |sum of the embedding| "uniform" is ill-conditioned
 SMALLEST_GRADIENT = 1e-15  # per grey level; keeps 10^gamma below float32's maximum
 
 

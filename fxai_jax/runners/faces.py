@@ -13,16 +13,11 @@ import numpy as np
 from fxai_jax.array_types import FaceModel, Image, PRNGKey
 from fxai_jax.checkpoints import Card
 from fxai_jax.methods import amva, plq, quality
+from fxai_jax.methods.plq import SATURATED, SMALL_SUM
 from fxai_jax.runners.compiling import compile_timed, face_shape
-
-SATURATED = 0.01
-"""A scaled quality this near to 0 or 1 says nothing."""
 
 REFERENCE_QUALITY = 0.6
 """Scaled quality Q at which gradients are calibrated, as on the network that ships."""
-
-SMALL_SUM = 0.1
-"""Below this magnitude of the embedding's sum "uniform" is ill-conditioned."""
 
 
 def image_key(key: PRNGKey, image: Image) -> PRNGKey:

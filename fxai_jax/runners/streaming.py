@@ -136,7 +136,7 @@ def run_images(
         return [{k: np.asarray(v[i]) for k, v in values.items()} for i in range(count)]
 
     with _progress_bar(progress) as bar:
-        task = bar.add_task("", total=len(paths), completed=len(done))
+        task = bar.add_task("", total=len(paths), completed=len(paths) - len(todo))
         for records in _batches(todo, load, compute, size):
             _append(journal, records)
             done |= {str(record.path): record for record in records}

@@ -8,7 +8,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fxai_jax.methods.plq import PixelQuality
+from fxai_jax.methods.plq import SATURATED, SMALL_SUM, PixelQuality
 from fxai_jax.visualize.pictures import (
     Picture,
     Scale,
@@ -21,12 +21,6 @@ from fxai_jax.visualize.pictures import (
 )
 
 QUALITY = Scale("pixel quality", colormaps["RdYlGn"], 0, 1)
-
-SATURATED = 0.01
-"""A scaled quality this close to 0 or 1 says only that the scaling does not fit."""
-
-SMALL_SUM = 0.1
-"""A sum of the embedding below this inflates the gradient of "uniform"."""
 
 NAME_LENGTH = 20
 """Longer names are shortened in the middle on a contact sheet."""
