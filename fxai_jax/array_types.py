@@ -7,7 +7,7 @@ Every function takes one example; batches are made outside with `jax.vmap` or
 `fxai_jax.chunking.batched`.
 """
 
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key
@@ -33,6 +33,23 @@ Mask = Bool[Array, "h w"] | Float[Array, "h w"]
 
 PRNGKey = Key[Array, ""]
 """A typed key, from `jax.random.key`."""
+
+
+class PairSaliency(NamedTuple):
+    """What in the probe makes the pair match or differ. All maps are (h, w)."""
+
+    similarity: Saliency
+    """Non-negative; large where a pixel supports the match."""
+
+    dissimilarity: Saliency
+    """Non-negative; large where a pixel speaks against the match."""
+
+    signed: Saliency
+    """Positive for similarity, negative for dissimilarity. Rank pixels by this one: a
+    clamped map has half its pixels tied at zero."""
+
+    cosine: Score
+    """Cosine of probe and gallery, in [-1, 1]."""
 
 
 @runtime_checkable

@@ -184,3 +184,19 @@ def min_max(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     low, high = jnp.min(x), jnp.max(x)
     span = jnp.where(high > low, high - low, 1.0)
     return (x - low) / span
+
+
+def split_sign(x: Float[Array, "*shape"]) -> tuple[Array, Array]:
+    """The positive part of an array and the negative part, both non-negative.
+
+    Args:
+        x: Array of any shape.
+
+    Returns:
+        ``max(x, 0)`` and ``max(-x, 0)``; their difference is `x`.
+
+    Example:
+        >>> [part.tolist() for part in split_sign(jnp.array([2.0, -3.0]))]
+        [[2.0, 0.0], [0.0, 3.0]]
+    """
+    return jnp.maximum(x, 0), jnp.maximum(-x, 0)

@@ -11,35 +11,25 @@ References:
 """
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from fxai_jax.array_types import Embedder, Embedding, Image, Saliency, Score
+from fxai_jax.array_types import (
+    Embedder,
+    Embedding,
+    Image,
+    PairSaliency,
+    Saliency,
+    Score,
+)
 from fxai_jax.chunking import chunked_sum
-from fxai_jax.numerics import gaussian_blur, safe_norm, unit_vector
+from fxai_jax.numerics import gaussian_blur, safe_norm, split_sign, unit_vector
 
 GradientForm = Literal["absolute", "signed", "split"]
 EPS = 1e-8  # added to the norm of each channel's map
-
-
-class PairSaliency(NamedTuple):
-    """What in the probe makes the pair match or differ. All maps are (h, w)."""
-
-    similarity: Saliency
-    """Non-negative; large where a pixel supports the match."""
-
-    dissimilarity: Saliency
-    """Non-negative; large where a pixel speaks against the match."""
-
-    signed: Saliency
-    """Positive for similarity, negative for dissimilarity. Rank pixels by this one
-    ("signed": by its magnitude): a clamped map has half its pixels tied at zero."""
-
-    cosine: Score
-    """Cosine of probe and gallery, in [-1, 1]."""
 
 
 def channel_weights(
@@ -153,7 +143,8 @@ def _absolute(pull: Pull, weights: Float[Array, " d"], chunk_size: int | None) -
         return weight * magnitude / (safe_norm(magnitude) + EPS)
 
     channels = jnp.arange(weights.shape[0])
-    return _clamped(chunked_sum(weighted, (channels, weights), chunk_size=chunk_size))
+    signed = chunked_sum(weighted, (channels, weights), chunk_size=chunk_size)
+    return *split_sign(signed), signed
 
 
 def _signed(pull: Pull, weights: Float[Array, " d"], chunk_size: int | None) -> Maps:
@@ -164,7 +155,8 @@ def _signed(pull: Pull, weights: Float[Array, " d"], chunk_size: int | None) -> 
 
     channels = jnp.arange(weights.shape[0])
     total = chunked_sum(weighted, (channels, weights), chunk_size=chunk_size)
-    return _clamped(jnp.mean(total, axis=-1))
+    signed = jnp.mean(total, axis=-1)
+    return *split_sign(signed), signed
 
 
 def _split(pull: Pull, weights: Float[Array, " d"], chunk_size: int | None) -> Maps:
@@ -179,10 +171,6 @@ def _split(pull: Pull, weights: Float[Array, " d"], chunk_size: int | None) -> M
     similarity, dissimilarity = (jnp.mean(jnp.abs(x), axis=-1) for x in sums)
     signed = gaussian_blur(similarity) - gaussian_blur(dissimilarity)
     return similarity, dissimilarity, signed
-
-
-def _clamped(signed: Saliency) -> Maps:
-    return jnp.maximum(signed, 0), jnp.maximum(-signed, 0), signed
 
 
 _FORMS = {"absolute": _absolute, "signed": _signed, "split": _split}

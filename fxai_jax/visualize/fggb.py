@@ -9,7 +9,7 @@ from matplotlib import colormaps
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 
-from fxai_jax.methods.fggb import PairSaliency
+from fxai_jax.array_types import PairSaliency
 from fxai_jax.numerics import gaussian_blur
 from fxai_jax.visualize.pictures import (
     Map,

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from fxai_jax.array_types import PairSaliency
 from fxai_jax.checkpoints import load_backbone
 from fxai_jax.data.faces import sample_face
 from fxai_jax.methods import fggb
@@ -30,7 +31,7 @@ def test_notices_speak_of_what_would_mislead(explain):
     pair = explain(face, sample_face("a_2"), 0.45)
     assert pairs.pair_notices(pair) == []
     assert "same file" in pairs.pair_notices(explain(face, face, 0.45))[0]
-    zero = fggb.PairSaliency(*[np.zeros((4, 4), np.float32)] * 3, np.float32(0))
+    zero = PairSaliency(*[np.zeros((4, 4), np.float32)] * 3, np.float32(0))
     assert "zero everywhere" in pairs.pair_notices(pair._replace(probe=zero))[0]
     broken = zero._replace(signed=np.full((4, 4), np.nan, np.float32))
     with pytest.raises(ValueError, match="explanation of the gallery is not finite"):
