@@ -7,11 +7,9 @@ all that is wrong is said in one error.
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from flax import nnx
-from flax.traverse_util import flatten_dict, unflatten_dict
 
 from conversion.detection import Candidate, shapes_of
 from conversion.layouts import Options, Shapes
@@ -19,7 +17,7 @@ from conversion.naming import naming_of
 from conversion.recipe import Recipe
 from conversion.recipes import TRAINING
 from conversion.rules import Target
-from fxai_jax.backbones import registry
+from fxai_jax.checkpoints import empty_network, network_leaves
 
 Sizes = dict[str, tuple[int, ...]]
 
@@ -155,35 +153,15 @@ def convert(tensors: Mapping[str, np.ndarray], candidate: Candidate) -> Converte
     return Converted(arrays, decided, dict(casts), tiny)
 
 
-def fill(family: str, options: Mapping[str, Any], arrays: Mapping[str, np.ndarray]):
-    """Makes the network of the arrays, which it takes as they are.
-
-    Args:
-        family: A key of `fxai_jax.backbones.registry.FAMILIES`.
-        options: Arguments of its class.
-        arrays: All of its leaves by path.
-
-    Returns:
-        The network.
-    """
-    abstract = nnx.eval_shape(lambda: registry.build(family, options))
-    graph, state = nnx.split(abstract)
-    paths = flatten_dict(nnx.to_pure_dict(state))
-    flat = {path: arrays["/".join(map(str, path))] for path in paths}
-    nnx.replace_by_pure_dict(state, unflatten_dict(flat))
-    return nnx.merge(graph, state)
-
-
 def _network(recipe: Recipe, shapes: Shapes) -> tuple[Options, Sizes, int]:
     try:
         options = {**recipe.layout(shapes), **recipe.fixed}
-        abstract = nnx.eval_shape(lambda: registry.build(recipe.family, options))
+        empty = empty_network(recipe.family, options)
     except (IndexError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise ConversionError(
             recipe.name, [f"its sizes make no network ({error})"]
         ) from error
-    flat: dict[Any, Any] = flatten_dict(nnx.to_pure_dict(nnx.state(abstract)))
-    leaves = {"/".join(map(str, path)): leaf.shape for path, leaf in flat.items()}
+    leaves = {path: leaf.shape for path, leaf in network_leaves(empty).items()}
     statistics = ("/mean", "/var")
     trained = (s for path, s in leaves.items() if not path.endswith(statistics))
     return options, leaves, sum(int(np.prod(shape)) for shape in trained)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from conversion.converting import Converted, convert, fill
+from conversion.converting import Converted, convert
 from conversion.detection import (
     AmbiguousCheckpoint,
     Candidate,
@@ -17,7 +17,7 @@ from conversion.detection import (
 )
 from conversion.reader import RawCheckpoint, read
 from conversion.recipe import Recipe
-from fxai_jax.checkpoints import Card, save_backbone
+from fxai_jax.checkpoints import Card, empty_network, fill, save_backbone
 
 
 class Report(NamedTuple):
@@ -90,7 +90,7 @@ def convert_file(
     report = _report(Path(path), raw, candidate, converted)
     report = report._replace(dropped=report.dropped | outside)
     del raw, tensors
-    network = fill(card.family, card.options, converted.arrays)
+    network = fill(empty_network(card.family, card.options), converted.arrays)
     card = save_backbone(out, network, card)
     text = json.dumps(report._asdict(), indent=2, ensure_ascii=False)
     (Path(out) / "report.json").write_text(text + "\n", "utf-8")

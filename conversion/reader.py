@@ -6,6 +6,7 @@ pickle asks to import is recorded in `RawCheckpoint.globals_seen` and never impo
 """
 
 import hashlib
+import io
 import os
 import stat
 import struct
@@ -96,17 +97,16 @@ def read(
         ...     read(file.name).tensors["w"].tolist()
         [1, 2]
     """
-    nbytes = _size(Path(path), max_bytes)
-    with open(path, "rb") as file:
-        try:
-            contents = _open(file, nbytes, max_bytes)
-            if strict_pickle:
-                _refuse_stubs(contents)
-            tensors = _tensors(contents, max_bytes)
-            file.seek(0)
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        except _MALFORMED as error:
-            raise UnreadableCheckpoint(f"{path}: {_reason(error)}") from error
+    content = _content(Path(path), max_bytes)
+    nbytes = len(content)
+    digest = hashlib.sha256(content).hexdigest()
+    try:
+        contents = _open(io.BytesIO(content), nbytes, max_bytes)
+        if strict_pickle:
+            _refuse_stubs(contents)
+        tensors = _tensors(contents, max_bytes)
+    except _MALFORMED as error:
+        raise UnreadableCheckpoint(f"{path}: {_reason(error)}") from error
     names = tuple(str(found) for found in contents.globals_seen)
     return RawCheckpoint(
         tensors, contents.container, contents.layout, names, digest, nbytes
@@ -119,7 +119,8 @@ def _reason(error: Exception) -> str:
     return f"truncated or damaged ({type(error).__name__}: {str(error)[:200]})"
 
 
-def _size(path: Path, max_bytes: int) -> int:
+def _content(path: Path, max_bytes: int) -> bytes:
+    """The whole file: read once, so that what is hashed is what is parsed."""
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         raise UnreadableCheckpoint(
@@ -131,7 +132,8 @@ def _size(path: Path, max_bytes: int) -> int:
             f"{path}: {status.st_size} bytes, more than max_bytes={max_bytes}: raise "
             "max_bytes if you trust its size"
         )
-    return status.st_size
+    with path.open("rb") as file:
+        return file.read(status.st_size)
 
 
 def _open(file: BinaryIO, nbytes: int, max_bytes: int) -> Contents:

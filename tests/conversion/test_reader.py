@@ -3,6 +3,7 @@
 import hashlib
 import pickle
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -252,3 +253,16 @@ def test_directories_and_large_files_are_refused(written, tmp_path):
         read(written(bytes(11)), max_bytes=10)
     with pytest.raises(FileNotFoundError):
         read(tmp_path / "absent.pth")
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="counts reads by Linux")
+def test_a_file_is_read_once(written):
+    body = dictionary({text("w"): tensor("FloatStorage", "0", 2**22, (2**22,), (1,))})
+    path = written(zip_file(body, {"0": np.ones(2**22, "<f4").tobytes()}))
+
+    def bytes_read():
+        return int(Path("/proc/self/io").read_text().split()[1])
+
+    before = bytes_read()
+    read(path)
+    assert bytes_read() - before < 1.2 * path.stat().st_size
