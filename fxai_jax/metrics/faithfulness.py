@@ -1,0 +1,265 @@
+"""Whether the pixels that a map marks matter: deletion and insertion curves.
+
+The pixels of an image are replaced by a filling, the highest of the map first, and
+the embedding is watched (deletion); or the image appears on the filling in that order
+(insertion). A true map makes the cosine of a genuine pair fall early in the first and
+rise early in the second.
+
+Faces are aligned, so a map of nothing but the centre of the image does well too.
+Compare with one, and with smoothed noise; white noise scatters its pixels, which is
+another intervention and no baseline.
+
+References:
+    Petsiuk, Das, Saenko: RISE, BMVC 2018 (deletion and insertion). Lu, Xu, Ebrahimi:
+    Towards Visual Saliency Explanations of Face Verification, arXiv 2305.08546 (pairs
+    of faces). Zhang, Günther: FAME, arXiv 2605.12017.
+"""
+
+from functools import partial
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from fxai_jax.array_types import Embedder, Embedding, Image, PRNGKey, Saliency, Score
+from fxai_jax.chunking import chunked_map
+from fxai_jax.numerics import cosine, gaussian_blur, pixel_ranks
+
+Fill = Literal["black", "mean", "blur"]
+Mode = Literal["deletion", "insertion"]
+
+BLUR_SIZE = 61
+"""Kernel of the filling "blur" in pixels, six deviations wide; our own choice."""
+
+BLUR_SIGMA = 10.0
+"""Deviation of the filling "blur" in pixels; our own choice. Of a face of 112 pixels it
+leaves the colours and nothing that the shipped network would recognise."""
+
+
+class ErrorCurves(NamedTuple):
+    """Errors of all pairs at every step."""
+
+    fmr: Float[Array, " s"]
+    """False match rate in [0, 1]; 0 if there is no impostor pair."""
+
+    fnmr: Float[Array, " s"]
+    """False non-match rate in [0, 1]; 0 if there is no genuine pair."""
+
+    accuracy: Float[Array, " s"]
+    """Share of the pairs that are decided correctly, in [0, 1]."""
+
+
+class Protocol(NamedTuple):
+    """Which pairs are perturbed, and how."""
+
+    pairs: Literal["all", "genuine", "rejected"]
+    """All pairs, the genuine ones, or those whose clean cosine is below the
+    threshold."""
+
+    ranking: Literal["similarity", "dissimilarity"]
+    """Which pixels go first: the highest of the signed map, or the lowest, which are
+    the highest of the negated map."""
+
+    perturb: Literal["probe", "both"]
+    """The probe alone, with its map, or both images, each with its own."""
+
+    fills: tuple[Fill, ...]
+    """The fillings, one curve each."""
+
+    steps: int
+    """Number of equal steps from none to all of the pixels."""
+
+
+PRESETS: dict[str, Protocol] = {
+    "fame": Protocol("all", "similarity", "probe", ("black",), 10),
+    "genuine": Protocol(
+        "genuine", "similarity", "probe", ("black", "mean", "blur"), 10
+    ),
+    "rejected": Protocol(
+        "rejected", "dissimilarity", "probe", ("black", "mean", "blur"), 10
+    ),
+}
+"""Protocols by name.
+
+"fame" is the one of FAME: the accuracy of all pairs at the equal-error threshold of
+the clean ones. It orders the pixels by the clamped map; the signed map orders them
+alike where that is positive, and the rest too. The others are our own. "genuine" asks
+where the cosine of genuine pairs comes from. "rejected" removes what speaks against the
+match, and the cosine should rise.
+"""
+
+
+def filling(image: Image, *, fill: Fill) -> Image:
+    """What stands where a pixel is deleted.
+
+    Args:
+        image: Image with shape (h, w, c) in [0, 1].
+        fill: "black" is 0, "mean" the mean colour of the image, "blur" the image
+            blurred by a Gaussian of `BLUR_SIGMA` pixels.
+
+    Returns:
+        Image with shape (h, w, c) in [0, 1].
+
+    Raises:
+        ValueError: If `fill` is none of them, or the image too small to be blurred.
+
+    Example:
+        >>> filling(jnp.eye(2)[..., None], fill="mean")[..., 0].tolist()
+        [[0.5, 0.5], [0.5, 0.5]]
+    """
+    image = jnp.asarray(image)
+    if fill == "black":
+        return jnp.zeros_like(image)
+    if fill == "mean":
+        return jnp.broadcast_to(jnp.mean(image, (0, 1), keepdims=True), image.shape)
+    if fill != "blur":
+        raise ValueError(f"fill must be 'black', 'mean' or 'blur', got {fill!r}")
+    blur = partial(gaussian_blur, size=BLUR_SIZE, sigma=BLUR_SIGMA)
+    return jax.vmap(blur, in_axes=2, out_axes=2)(image)
+
+
+def perturbed_embeddings(
+    embed: Embedder,
+    key: PRNGKey,
+    image: Image,
+    saliency: Saliency,
+    *,
+    mode: Mode = "deletion",
+    fill: Fill = "black",
+    steps: int = 10,
+    chunk_size: int | None = None,
+) -> Float[Array, "s d"]:
+    """Embeddings of an image that is deleted or inserted pixel by pixel.
+
+    At step k the ``floor(k h w / steps)`` highest pixels of the map show the filling
+    and the others the image ("deletion"), or the other way round ("insertion").
+
+    Args:
+        embed: Maps one image to its raw embedding.
+        key: Typed key, which breaks ties; see `fxai_jax.numerics.pixel_ranks`.
+        image: Image with shape (h, w, c) in [0, 1].
+        saliency: Finite map with shape (h, w), such as the signed one of a pair;
+            negate it to begin with the lowest pixels.
+        mode: "deletion" or "insertion".
+        fill: Filling, as for `filling`.
+        steps: Number of equal steps, at least 1.
+        chunk_size: Perturbed images alive together; None takes all at once.
+
+    Returns:
+        Embeddings with shape (steps + 1, d). Of a deletion the first row is the whole
+        image and the last the filling; of an insertion it is the other way round.
+
+    Raises:
+        ValueError: If there is no step, or `mode` or `fill` is unknown.
+
+    Example:
+        >>> image = jnp.array([[[0.25], [0.5]]])
+        >>> saliency, key = jnp.array([[0.0, 1.0]]), jax.random.key(0)
+        >>> embed = lambda x: x.ravel()
+        >>> perturbed_embeddings(embed, key, image, saliency, steps=2).tolist()
+        [[0.25, 0.5], [0.25, 0.0], [0.0, 0.0]]
+
+    References:
+        Petsiuk et al., BMVC 2018.
+    """
+    if mode not in ("deletion", "insertion"):
+        raise ValueError(f"mode must be 'deletion' or 'insertion', got {mode!r}")
+    if steps < 1:
+        raise ValueError(f"a curve needs at least 1 step, got {steps}")
+    ranks = pixel_ranks(key, saliency)
+    filled = filling(image, fill=fill)
+    high, low = (filled, image) if mode == "deletion" else (image, filled)
+
+    def perturbed(count: Int[Array, ""]) -> Embedding:
+        return embed(jnp.where((ranks < count)[..., None], high, low))
+
+    counts = jnp.asarray(np.arange(steps + 1) * ranks.size // steps, ranks.dtype)
+    return chunked_map(perturbed, counts, chunk_size=chunk_size)
+
+
+def cosine_curve(
+    perturbed: Float[Array, "s d"], reference: Float[Array, "s d"] | Embedding
+) -> Float[Array, " s"]:
+    """Cosine of every step with the other image of the pair.
+
+    Args:
+        perturbed: Embeddings with shape (s, d), from `perturbed_embeddings`.
+        reference: Embedding with shape (d,) of the other image, or embeddings with
+            shape (s, d) where that is perturbed too.
+
+    Returns:
+        Cosines with shape (s,), in [-1, 1]; 0 for an embedding that is 0.
+
+    Example:
+        >>> cosine_curve(jnp.eye(2), jnp.array([0.0, 2.0])).tolist()
+        [0.0, 1.0]
+    """
+    each = (0, None if reference.ndim == 1 else 0)
+    return jax.vmap(cosine, in_axes=each)(perturbed, reference)
+
+
+def area(curve: Float[Array, " s"]) -> Score:
+    """Area under a curve over the perturbed share of the pixels, by trapezoids.
+
+    Args:
+        curve: Values with shape (s,) at equal steps from 0 to 1, such as cosines or
+            accuracies; s at least 2.
+
+    Returns:
+        The area, in the unit of the curve: that of the constant 1 is 1. For similarity
+        maps on genuine pairs lower is better in deletion, higher in insertion.
+
+    Raises:
+        ValueError: If there are fewer than 2 values.
+
+    Example:
+        >>> float(area(jnp.array([1.0, 0.5, 0.0])))
+        0.5
+    """
+    if curve.shape[0] < 2:
+        raise ValueError(f"an area needs at least 2 values, got {curve.shape[0]}")
+    return jnp.mean((curve[1:] + curve[:-1]) / 2)
+
+
+def error_curves(
+    cosines: Float[Array | np.ndarray, "n s"],
+    genuine: Bool[Array | np.ndarray, " n"],
+    *,
+    threshold: float | Score,
+) -> ErrorCurves:
+    """Error rates at every step, at a threshold that stays.
+
+    Under the preset "fame" the area of the accuracy is the result. The curves DEC and
+    IEC of pixel qualities come from both images of each pair, each perturbed by its
+    quality map (or its negative, to begin with the worst pixels), IEC with the filling
+    "blur": `perturbed_embeddings` of each, `cosine_curve` of the two, and this.
+
+    Args:
+        cosines: Curves of n pairs with shape (n, s), from `cosine_curve`.
+        genuine: Labels with shape (n,).
+        threshold: Smallest cosine that is accepted, found on the clean pairs, such as
+            by `fxai_jax.metrics.verification.equal_error`; may be traced.
+
+    Returns:
+        FMR, FNMR and accuracy at every step.
+
+    Example:
+        >>> cosines = jnp.array([[0.9, 0.3], [0.1, 0.3]])
+        >>> genuine = jnp.array([True, False])
+        >>> error_curves(cosines, genuine, threshold=0.5).accuracy.tolist()
+        [1.0, 0.5]
+
+    References:
+        Zhang, Günther: FAME, arXiv 2605.12017. Huber, Terhörst, Kirchbuchner, Damer,
+        Kuijper: On Evaluating Pixel-Level Face Image Quality Assessment, EUSIPCO 2022
+        (DEC and IEC).
+    """
+    matches = jnp.asarray(genuine)[:, None]
+    accepted = jnp.asarray(cosines) >= threshold
+    return ErrorCurves(
+        jnp.sum(accepted & ~matches, axis=0) / jnp.maximum(jnp.sum(~matches), 1),
+        jnp.sum(~accepted & matches, axis=0) / jnp.maximum(jnp.sum(matches), 1),
+        jnp.sum(accepted == matches, axis=0) / matches.shape[0],
+    )
