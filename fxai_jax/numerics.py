@@ -6,9 +6,9 @@ Gradients are finite everywhere, zero where the naive gradient would be NaN.
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
-from fxai_jax.array_types import Embedding, Saliency, Score
+from fxai_jax.array_types import Embedding, PRNGKey, Saliency, Score
 
 
 def safe_norm(x: Float[Array, "*shape"]) -> Score:
@@ -200,3 +200,28 @@ def split_sign(x: Float[Array, "*shape"]) -> tuple[Array, Array]:
         [[2.0, 0.0], [0.0, 3.0]]
     """
     return jnp.maximum(x, 0), jnp.maximum(-x, 0)
+
+
+def pixel_ranks(key: PRNGKey, saliency: Saliency) -> Int[Array, "h w"]:
+    """Rank of every pixel, the highest value first; ties are broken at random.
+
+    Replaces ``argsort``, which leaves ties in raster order: a clamped map has half its
+    pixels tied at zero, and taking the first of them would take the top of the image.
+
+    Args:
+        key: Typed key; the same key gives the same ranks.
+        saliency: Map with shape (h, w). -0.0 ties with 0.0; NaN ranks last, which makes
+            the ranks of such a map meaningless.
+
+    Returns:
+        The numbers from 0, at the highest value, to ``h w - 1``, with shape (h, w).
+
+    Example:
+        >>> saliency = jnp.array([[0.1, 0.7], [0.5, -0.3]])
+        >>> pixel_ranks(jax.random.key(0), saliency).tolist()
+        [[2, 0], [1, 3]]
+    """
+    values = jnp.ravel(saliency)
+    lots = jax.random.bits(key, values.shape)
+    order = jnp.lexsort((lots, -values))
+    return jnp.argsort(order).reshape(saliency.shape)

@@ -97,3 +97,29 @@ def test_min_max_reaches_both_ends_and_survives_a_constant(rng):
     assert float(x.max()) == pytest.approx(1)
     np.testing.assert_array_equal(numerics.min_max(jnp.full((3, 3), 2.0)), 0)
     assert finite_gradient(lambda v: numerics.min_max(v).sum(), jnp.full((3,), 2.0))
+
+
+def test_pixel_ranks_order_a_map_without_ties(rng, key):
+    saliency = rng.permutation(35).reshape(5, 7).astype(np.float32) - 11
+    ranks = numerics.pixel_ranks(key, jnp.asarray(saliency))
+    np.testing.assert_array_equal(ranks, 23 - saliency)
+    compiled = jax.jit(numerics.pixel_ranks)(key, jnp.asarray(saliency))
+    np.testing.assert_array_equal(compiled, ranks)
+
+
+def test_pixel_ranks_break_ties_at_random_and_without_bias(rng, key):
+    positive = rng.permutation(36) < 12
+    zeros = rng.choice([0.0, -0.0], 36)
+    saliency = np.where(positive, rng.uniform(1, 2, 36), zeros).astype(np.float32)
+    saliency = jnp.asarray(saliency).reshape(6, 6)
+    keys = jax.random.split(key, 1000)
+    ranks = jax.vmap(numerics.pixel_ranks, (0, None))(keys, saliency).reshape(-1, 36)
+    np.testing.assert_array_equal(np.sort(ranks, axis=1)[7], np.arange(36))
+    assert (np.ptp(ranks[:, positive], axis=0) == 0).all()
+    tied = np.asarray(ranks)[:, ~positive]
+    deviation = np.sqrt((24**2 - 1) / 12)
+    error = np.abs(tied.mean(axis=0) - 23.5) / (deviation / np.sqrt(1000))
+    assert error.max() < 6
+    np.testing.assert_allclose(tied.std(axis=0), deviation, rtol=0.15)
+    again = numerics.pixel_ranks(keys[3], saliency).reshape(-1)
+    np.testing.assert_array_equal(again, ranks[3])

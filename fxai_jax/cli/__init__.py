@@ -6,7 +6,9 @@ from fxai_jax.cli.attention_maps import explain_amva
 from fxai_jax.cli.backbones import backbones
 from fxai_jax.cli.calibrate import calibrate
 from fxai_jax.cli.demo import demo
+from fxai_jax.cli.evaluate import EVALUATIONS
 from fxai_jax.cli.pair_maps import explain_fggb, explain_frequency
+from fxai_jax.cli.pairs import pairs
 from fxai_jax.cli.quality import quality
 from fxai_jax.cli.quality_maps import explain_plq
 from fxai_jax.command_line import Commands, run
@@ -19,7 +21,9 @@ COMMANDS: Commands = {
         "amva": explain_amva,
         "frequency": explain_frequency,
     },
+    "evaluate": EVALUATIONS,
     "quality": quality,
+    "pairs": pairs,
     "calibrate": calibrate,
     "backbones": backbones,
 }

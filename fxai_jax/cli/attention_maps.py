@@ -21,8 +21,9 @@ from fxai_jax.data.images import Pixels
 from fxai_jax.methods import amva
 from fxai_jax.metrics import attention
 from fxai_jax.runners import faces
+from fxai_jax.runners.journal import Record
 from fxai_jax.runners.results import flat, make_manifest, write_result
-from fxai_jax.runners.streaming import Record, find_images
+from fxai_jax.runners.streaming import find_images
 
 SMALLEST_SET = 4  # two images in each group
 
@@ -87,13 +88,14 @@ def _write_attention(
     options: Mapping[str, Any],
     out: Path,
 ) -> None:
-    face = read_face(record.path, landmarks, card)
+    path = Path(record.name)
+    face = read_face(path, landmarks, card)
     activation = jnp.asarray(record.values["activation"])
     attention_map = np.asarray(amva.activation_map(activation, card.image_size))
-    stem = out / f"amva_{record.path.stem}"
+    stem = out / f"amva_{path.stem}"
     arrays = {**record.values, "map": attention_map}
-    write_result(stem, arrays, make_manifest(card, {"image": record.path}, options))
-    figure = visualize.attention_figure(face, attention_map, name=record.path.stem)
+    write_result(stem, arrays, make_manifest(card, {"image": path}, options))
+    figure = visualize.attention_figure(face, attention_map, name=path.stem)
     figure.savefig(f"{stem}.png", dpi=150)
     print(f"wrote {stem}.png, .npz and .json")
 
@@ -110,15 +112,16 @@ def _write_groups(
     groups = attention.quality_groups(
         qualities, higher_is_better=True, fraction=options["fraction"]
     )
-    worst = records[int(groups.low[0])]
+    paths = [Path(record.name) for record in records]
+    worst = paths[int(groups.low[0])]
     write_variation(
         out / "amva",
         activations[groups.high],
         activations[groups.low],
-        (read_face(worst.path, landmarks, card), activations[groups.low[0]]),
+        (read_face(worst, landmarks, card), activations[groups.low[0]]),
         card,
-        {str(i): record.path for i, record in enumerate(records)},
-        {**options, "worst": str(worst.path)},
+        {str(i): path for i, path in enumerate(paths)},
+        {**options, "worst": str(worst)},
     )
 
 

@@ -17,7 +17,8 @@ from fxai_jax.cli.sets import Files, run_set
 from fxai_jax.cli.shared import DEFAULT, OUT, read_face, tell
 from fxai_jax.methods.quality import scale_quality
 from fxai_jax.runners import faces
-from fxai_jax.runners.streaming import Record, find_images
+from fxai_jax.runners.journal import Record
+from fxai_jax.runners.streaming import find_images
 
 SHOWN = 20  # rows of the printed table
 
@@ -67,9 +68,9 @@ def quality(
     _write_quality_csv(out / "quality.csv", records, scaled)
     tell(faces.quality_notices(scaled, raw) if scaled is not None else [])
     sheet = visualize.contact_sheet(
-        lambda index: read_face(records[index].path, landmarks, card),
+        lambda index: read_face(Path(records[index].name), landmarks, card),
         raw,
-        [record.path.name for record in records],
+        [Path(record.name).name for record in records],
     )
     sheet.savefig(out / "quality.png", dpi=150)
     _print_quality(records, scaled)
@@ -89,19 +90,19 @@ def _write_quality_csv(
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(["path", "quality", "standard_error", "scaled_quality"])
-        for i, (image, values, _) in enumerate(records):
+        for i, (name, values, _) in enumerate(records):
             numbers = [float(values["quality"]), float(values["standard_error"])]
             numbers += [] if scaled is None else [float(scaled[i])]
-            writer.writerow([image, *(f"{number:.6f}" for number in numbers)])
+            writer.writerow([name, *(f"{number:.6f}" for number in numbers)])
 
 
 def _print_quality(records: Sequence[Record], scaled: np.ndarray | None) -> None:
     table = Table("rank", "image", "SER-FIQ", "standard error", "scaled")
-    for i, (path, values, _) in enumerate(records[:SHOWN]):
+    for i, (name, values, _) in enumerate(records[:SHOWN]):
         numbers = [values["quality"], values["standard_error"]]
         cells = [f"{float(number):.4f}" for number in numbers]
         cells.append("not calibrated" if scaled is None else f"{scaled[i]:.4f}")
-        table.add_row(str(i + 1), path.name, *cells)
+        table.add_row(str(i + 1), Path(name).name, *cells)
     Console().print(table)
     if len(records) > SHOWN:
         print(f"and {len(records) - SHOWN} better ones")

@@ -12,7 +12,8 @@ from fxai_jax.array_types import FaceModel
 from fxai_jax.checkpoints import Card
 from fxai_jax.cli.shared import read_face, tell
 from fxai_jax.command_line import STDERR
-from fxai_jax.runners.streaming import Record, run_images
+from fxai_jax.runners.journal import Record
+from fxai_jax.runners.streaming import run_images
 
 Files = Annotated[list[Path], tyro.conf.Positional]
 """Images and folders of images, given by their place."""
@@ -42,7 +43,7 @@ def run_set(
         journal: File that lets a run that was cut off go on.
 
     Returns:
-        The records of the images that could be used.
+        The records of the images that could be used, named by their paths.
 
     Raises:
         ValueError: If none of them could.

@@ -68,6 +68,21 @@ def sample_face(name: str) -> Pixels:
     return load_image(sample_path(name))
 
 
+def sample_pairs() -> Path:
+    """Path of a list of all ordered pairs of the sample faces: 12 genuine, 18 impostor.
+
+    Its column ``crop`` is "partial" where one of the two is `a_partial`, else "whole".
+
+    Returns:
+        Path of the CSV file inside the installed package, beside the faces.
+
+    Example:
+        >>> sample_pairs().name
+        'pairs.csv'
+    """
+    return _folder() / "pairs.csv"
+
+
 def sample_landmarks(name: str) -> Landmarks:
     """The landmarks by which a sample face was cut out of its photograph.
 

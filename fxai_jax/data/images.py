@@ -89,6 +89,32 @@ def decode_image(
     return _read(io.BytesIO(content), name, size)
 
 
+def image_size(source: Path | bytes, name: str) -> tuple[int, int]:
+    """The size of an image as its header states it; no pixel is decoded.
+
+    Args:
+        source: Image file or its bytes.
+        name: What error messages call the image.
+
+    Returns:
+        Height and width in pixels, before an EXIF orientation is applied.
+
+    Raises:
+        OSError: If the file cannot be opened.
+        ValueError: If it is not a readable image, or holds more than `MAX_PIXELS`.
+
+    Example:
+        >>> from fxai_jax.data.faces import sample_path
+        >>> image_size(sample_path("a_1"), "a_1")
+        (112, 112)
+    """
+    is_file = isinstance(source, Path)
+    with source.open("rb") if is_file else io.BytesIO(source) as stream:
+        with warnings.catch_warnings(action="ignore"):
+            image = _open(stream, name)
+        return image.height, image.width
+
+
 def _read(
     stream: io.BufferedReader | io.BytesIO, name: str, size: tuple[int, int] | None
 ) -> Pixels:
@@ -99,6 +125,17 @@ def _read(
 
 
 def _decode(stream: io.BufferedReader | io.BytesIO, name: str) -> Image.Image:
+    image = _open(stream, name)
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception as error:
+        raise ValueError(
+            f"{name}: the {image.format} image is truncated or corrupt ({error}); "
+            "copy or export it again"
+        ) from error
+
+
+def _open(stream: io.BufferedReader | io.BytesIO, name: str) -> Image.Image:
     # Damaged bytes make Pillow's decoders raise nearly any type, hence `Exception`.
     too_large = (
         f"{name}: found more than {MAX_PIXELS // 10**6} megapixels, which is refused "
@@ -115,13 +152,7 @@ def _decode(stream: io.BufferedReader | io.BytesIO, name: str) -> Image.Image:
         ) from error
     if image.width * image.height > MAX_PIXELS:
         raise ValueError(too_large)
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception as error:
-        raise ValueError(
-            f"{name}: the {image.format} image is truncated or corrupt ({error}); "
-            "copy or export it again"
-        ) from error
+    return image
 
 
 def _pixels(image: Image.Image, name: str) -> Pixels:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +12,7 @@ from fxai_jax.data.pairs import PairList
 from fxai_jax.methods import plq
 from fxai_jax.metrics.verification import equal_error
 from fxai_jax.runners.faces import REFERENCE_QUALITY
-from fxai_jax.runners.streaming import Record
+from fxai_jax.runners.journal import Record
 
 FEWEST = 10
 """Images from which quantiles are taken."""
@@ -71,7 +72,8 @@ def calibrated_threshold(
 
     Args:
         card: Card of the network.
-        records: Of `fxai_jax.runners.faces.calibration_record`, without errors.
+        records: Of `fxai_jax.runners.faces.calibration_record`, without errors, named
+            by their paths.
         pairs: Labelled pairs of the images.
 
     Returns:
@@ -85,7 +87,7 @@ def calibrated_threshold(
         >>> calibrated_threshold(card, records, pairs).threshold  # doctest: +SKIP
     """
     embeddings = {
-        record.path.resolve(): record.values["embedding"] for record in records
+        Path(record.name).resolve(): record.values["embedding"] for record in records
     }
     sides = [[path.resolve() for path in side] for side in (pairs.probe, pairs.gallery)]
     if missing := {path for side in sides for path in side} - embeddings.keys():

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Shaped
 
 from fxai_jax.array_types import FaceModel, Image, PRNGKey
 from fxai_jax.checkpoints import Card
@@ -20,15 +21,16 @@ REFERENCE_QUALITY = 0.6
 """Scaled quality Q at which gradients are calibrated, as on the network that ships."""
 
 
-def image_key(key: PRNGKey, image: Image) -> PRNGKey:
+def image_key(key: PRNGKey, *images: Shaped[np.ndarray | Array, "..."]) -> PRNGKey:
     """The key of one image: folds a digest of its pixels into the run's key.
 
     The same image gets the same randomness whatever the batch, the order, the other
-    images of the set or the command.
+    images of the set or the command. Several images, such as a pair, share one key; it
+    depends on all of them and on their order.
 
     Args:
         key: Key of the run.
-        image: Image with shape (h, w, c).
+        images: One image with shape (h, w, c), or all arrays of an example.
 
     Returns:
         Key of the image.
@@ -37,7 +39,10 @@ def image_key(key: PRNGKey, image: Image) -> PRNGKey:
         >>> image_key(jax.random.key(0), np.zeros((2, 2, 3), np.float32)).shape
         ()
     """
-    return jax.random.fold_in(key, zlib.crc32(np.ascontiguousarray(image).data))
+    digest = 0
+    for image in images:
+        digest = zlib.crc32(np.ascontiguousarray(image).data, digest)
+    return jax.random.fold_in(key, digest)
 
 
 def model_baseline(model: FaceModel) -> float:

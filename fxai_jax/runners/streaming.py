@@ -1,44 +1,33 @@
-"""One function over many image files: batches, devices, progress, resume.
+"""One function over many examples: batches, devices, progress, resume.
 
-A file that cannot be read is reported and skipped. Every finished image is a line in a
-journal, so that a run that was cut off goes on where it stopped.
+An example is one image or several arrays. One that cannot be read is reported and
+skipped. Every finished example is a line in a journal, so that a run that was cut off
+goes on where it stopped.
 """
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from fxai_jax.array_types import PRNGKey
 from fxai_jax.runners.compiling import PRECISION
 from fxai_jax.runners.faces import image_key
+from fxai_jax.runners.journal import Record, append_records, read_journal
+from fxai_jax.runners.progress import progress_bar
+from fxai_jax.runners.reading import Arrays, Loaded, read_ahead
 from fxai_jax.sharding import data_mesh, pad_batch, replicate, shard_batch
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm"}
 """Files taken from a folder; a file that is named itself is always tried."""
 
-Loader = Callable[[Path], np.ndarray]
-
-
-class Record(NamedTuple):
-    """What a run found out about one image; no values where there is an error."""
-
-    path: Path
-    values: dict[str, np.ndarray]
-    error: str | None
+Values = dict[str, np.ndarray]
 
 
 def find_images(paths: Iterable[Path]) -> list[Path]:
@@ -77,19 +66,10 @@ def run_images(
     model: Any,
     key: PRNGKey,
     paths: Sequence[Path],
-    load: Loader,
-    *,
-    batch_size: int = 32,
-    journal: Path | None = None,
-    fingerprint: Mapping[str, Any] | None = None,
-    devices: Sequence[jax.Device] | None = None,
-    precision: str = PRECISION,
-    progress: Console | None = None,
+    load: Callable[[Path], np.ndarray],
+    **options: Any,
 ) -> list[Record]:
     """Applies a function of one image to many files, on all devices.
-
-    It is compiled once, for batches of `batch_size`; the last one is padded. The next
-    batch is read while the devices work.
 
     Args:
         function: Function of model, key and image that returns a dict of arrays.
@@ -98,16 +78,10 @@ def run_images(
         paths: Image files.
         load: Reads one file as (h, w, 3), all of one size; what it raises is the
             file's error.
-        batch_size: Images alive together, rounded up to a multiple of the devices.
-        journal: File to note finished images in. Those of an earlier run that was cut
-            off are not computed again.
-        fingerprint: What the values depend on; a journal with another one is refused.
-        devices: Devices to use; None takes all of this process.
-        precision: Matrix precision, a value of ``jax_default_matmul_precision``.
-        progress: Where to draw a progress bar; None draws none.
+        options: Those of `run_examples`.
 
     Returns:
-        One record per file, in the order of `paths`.
+        One record per file, in the order of `paths` and named by them.
 
     Raises:
         ValueError: If the journal belongs to another run.
@@ -117,115 +91,135 @@ def run_images(
         ...     quality_record, model, jax.random.key(0), paths, load_image
         ... )  # doctest: +SKIP
     """
+    distinct = {str(path): path for path in paths}
+    names = list(distinct)
+
+    def load_one(i: int) -> Arrays:
+        return (np.asarray(load(distinct[names[i]]), np.float32),)
+
+    records = run_examples(function, model, key, names, load_one, **options)
+    found = {record.name: record for record in records}
+    return [found[str(path)] for path in paths]
+
+
+def run_examples(
+    function: Callable[..., dict[str, Any]],
+    model: Any,
+    key: PRNGKey,
+    names: Sequence[str],
+    load: Callable[[int], Arrays],
+    *,
+    batch_size: int = 32,
+    journal: Path | None = None,
+    fingerprint: Mapping[str, Any] | None = None,
+    devices: Sequence[jax.Device] | None = None,
+    precision: str = PRECISION,
+    progress: Console | None = None,
+    unit: str = "images",
+    title: str = "",
+) -> list[Record]:
+    """Applies a function of one example to many, on all devices.
+
+    It is compiled once, for batches of `batch_size`; the last one is padded. The next
+    batch is read while the devices work.
+
+    Args:
+        function: Function of model, key and the arrays of an example that returns a
+            dict of arrays.
+        model: Its first argument, a pytree: the network.
+        key: Key of the run; each example gets `image_key` of it and all its arrays.
+        names: Name of each example, all different.
+        load: Reads the arrays of example i, called in threads. All examples have as
+            many, of the same shapes and types. An OSError or ValueError is the error
+            of this example.
+        batch_size: Examples alive together, rounded up to a multiple of the devices.
+        journal: File to note finished examples in. Those of an earlier run that was
+            cut off are not computed again.
+        fingerprint: What the values depend on; a journal with another one is refused.
+        devices: Devices to use; None takes all of this process.
+        precision: Matrix precision, a value of ``jax_default_matmul_precision``.
+        progress: Where to draw a progress bar; None draws none.
+        unit: What the bar calls the examples.
+        title: What the bar calls the run.
+
+    Returns:
+        One record per example, in the order of `names`.
+
+    Raises:
+        ValueError: If the journal belongs to another run, two examples have one name,
+            or the batch size is not positive.
+
+    Example:
+        >>> def mean(model, key, image, mask):
+        ...     return {"mean": (image * mask).mean()}
+        >>> arrays = np.eye(2, dtype=np.float32), np.ones((2, 2), np.float32)
+        >>> key = jax.random.key(0)
+        >>> run_examples(mean, None, key, ["a", "b"], lambda i: arrays)[1].values
+        {'mean': array(0.5, dtype=float32)}
+    """
+    _check_run(names, batch_size)
     mesh = data_mesh(devices or jax.local_devices())
     size = -(-batch_size // mesh.size) * mesh.size
-    batched = jax.jit(jax.vmap(function, (None, 0, 0)))
-    placed = replicate(model, mesh)
-    done = _read_journal(journal, fingerprint or {})
-    todo = [path for path in paths if str(path) not in done]
+    compute = _compiled(function, model, key, mesh, size, precision)
+    done = read_journal(journal, fingerprint or {})
+    todo = [i for i, name in enumerate(names) if name not in done]
+    with progress_bar(progress, unit) as bar:
+        finished = len(names) - len(todo)
+        task = bar.add_task(title, total=len(names), completed=finished)
+        for batch in read_ahead(names, todo, load, size):
+            records = _records(names, batch, compute)
+            append_records(journal, records)
+            done |= {record.name: record for record in records}
+            bar.update(task, advance=len(records))
+    return [done[name] for name in names]
 
-    def compute(images: Sequence[np.ndarray]) -> list[dict[str, np.ndarray]]:
-        keys = jax.vmap(jax.random.key_data)(
-            jax.numpy.stack([image_key(key, image) for image in images])
-        )
-        (pixels, seeds), count = pad_batch((np.stack(images), np.asarray(keys)), size)
-        pixels, seeds = shard_batch((pixels, seeds), mesh)
+
+def _check_run(names: Sequence[str], batch_size: int) -> None:
+    if batch_size < 1:
+        raise ValueError(f"a batch holds at least 1 example, got {batch_size}")
+    name, count = (Counter(names).most_common(1) or [("", 0)])[0]
+    if count > 1:
+        raise ValueError(f"found {count} examples with the name {name!r}, expected 1")
+
+
+def _compiled(
+    function: Callable[..., dict[str, Any]],
+    model: Any,
+    key: PRNGKey,
+    mesh: Mesh,
+    size: int,
+    precision: str,
+) -> Callable[[Sequence[Arrays]], list[Values]]:
+    batched = jax.jit(
+        jax.vmap(lambda model, key, arrays: function(model, key, *arrays), (None, 0, 0))
+    )
+    placed = replicate(model, mesh)
+
+    def compute(examples: Sequence[Arrays]) -> list[Values]:
+        keys = jnp.stack([image_key(key, *arrays) for arrays in examples])
+        columns = tuple(np.stack(column) for column in zip(*examples, strict=True))
+        batch, count = pad_batch((np.asarray(jax.random.key_data(keys)), columns), size)
+        seeds, columns = shard_batch(batch, mesh)
+        keys = jax.random.wrap_key_data(seeds, impl=jax.random.key_impl(key))
         with jax.default_matmul_precision(precision):
-            values = batched(placed, jax.random.wrap_key_data(seeds), pixels)
-        values = jax.device_get(values)
+            values = jax.device_get(batched(placed, keys, columns))
         return [{k: np.asarray(v[i]) for k, v in values.items()} for i in range(count)]
 
-    with _progress_bar(progress) as bar:
-        task = bar.add_task("", total=len(paths), completed=len(paths) - len(todo))
-        for records in _batches(todo, load, compute, size):
-            _append(journal, records)
-            done |= {str(record.path): record for record in records}
-            bar.update(task, advance=len(records))
-    return [done[str(path)] for path in paths]
+    return compute
 
 
-def _batches(
-    paths: Sequence[Path], load: Loader, compute: Callable, size: int
-) -> Iterator[list[Record]]:
-    chunks = [paths[i : i + size] for i in range(0, len(paths), size)]
-    with ThreadPoolExecutor() as pool:
-
-        def read(chunk: Sequence[Path]) -> list:
-            return [pool.submit(_try_load, load, path) for path in chunk]
-
-        following = read(chunks[0]) if chunks else []
-        for i in range(len(chunks)):
-            loaded = [future.result() for future in following]
-            following = read(chunks[i + 1]) if i + 1 < len(chunks) else []
-            images = [image for image, error in loaded if error is None]
-            values = iter(compute(images) if images else [])
-            yield [
-                _record(path, next(values) if error is None else {}, error)
-                for path, (_, error) in zip(chunks[i], loaded, strict=True)
-            ]
+def _records(
+    names: Sequence[str], batch: Sequence[Loaded], compute: Callable
+) -> list[Record]:
+    good = [arrays for _, arrays, error in batch if error is None]
+    values = iter(compute(good) if good else [])
+    return [
+        _record(names[i], next(values) if error is None else {}, error)
+        for i, _, error in batch
+    ]
 
 
-def _record(path: Path, values: dict, error: str | None) -> Record:
+def _record(name: str, values: Values, error: str | None) -> Record:
     if not all(np.isfinite(value).all() for value in values.values()):
-        return Record(path, {}, f"{path}: the network's values are not finite")
-    return Record(path, values, error)
-
-
-def _try_load(load: Loader, path: Path) -> tuple[np.ndarray | None, str | None]:
-    try:
-        return np.asarray(load(path), np.float32), None
-    except (OSError, ValueError) as error:
-        return None, " ".join(str(error).split())
-
-
-def _read_journal(
-    journal: Path | None, fingerprint: Mapping[str, Any]
-) -> dict[str, Record]:
-    if journal is None:
-        return {}
-    if not journal.exists():
-        journal.parent.mkdir(parents=True, exist_ok=True)
-        journal.write_text(json.dumps(fingerprint) + "\n", "utf-8")
-        return {}
-    text = journal.read_text("utf-8")
-    whole = text[: text.rfind("\n") + 1]  # the last line may have been cut off
-    if whole != text:
-        journal.write_text(whole, "utf-8")
-    first, *lines = whole.splitlines() or [""]
-    if first != json.dumps(fingerprint):
-        raise ValueError(
-            f"{journal} belongs to a run with other options or another network; "
-            "delete it or choose another folder for the results"
-        )
-    records = map(_parse_line, lines)
-    return {str(r.path): r for r in records if r.error is None}
-
-
-def _parse_line(line: str) -> Record:
-    fields = json.loads(line)
-    values = {k: np.asarray(v, np.float32) for k, v in fields["values"].items()}
-    return Record(Path(fields["path"]), values, fields["error"])
-
-
-def _append(journal: Path | None, records: Sequence[Record]) -> None:
-    if journal is None:
-        return
-    with journal.open("a", encoding="utf-8") as stream:
-        for path, values, error in records:
-            plain = {name: value.tolist() for name, value in values.items()}
-            line = {"path": str(path), "values": plain, "error": error}
-            stream.write(json.dumps(line) + "\n")
-
-
-def _progress_bar(console: Console | None) -> Progress:
-    return Progress(
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("images,"),
-        TimeElapsedColumn(),
-        TextColumn("elapsed,"),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-        console=console or Console(quiet=True),
-        transient=True,
-    )
+        return Record(name, {}, f"{name}: the network's values are not finite")
+    return Record(name, values, error)

@@ -200,7 +200,7 @@ def show(axis: Axes, picture: Picture, title: str) -> None:
     """
     shown = np.clip(finite(picture, f"picture of {title}"), 0, 1)
     axis.imshow(shown, interpolation="nearest")
-    axis.set_title(title, fontsize=11)
+    axis.set_title(title, fontsize=11, parse_math=False)
     axis.set_axis_off()
 
 
@@ -234,7 +234,7 @@ def draw_map(axis: Axes, map_: Map, scale: Scale, title: str) -> bool:
         show(axis, np.full((*values.shape, 3), 0.94), title)
         say(axis, f"constant map:\n{values.flat[0]:.3g} everywhere")
         return False
-    axis.set_title(title, fontsize=11)
+    axis.set_title(title, fontsize=11, parse_math=False)
     axis.imshow(
         values,
         cmap=scale.colours,

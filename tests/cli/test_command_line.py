@@ -47,7 +47,8 @@ def test_a_mistake_is_one_line_and_exit_code_2(tmp_path, capsys, args, message):
 
 
 def test_help_suffices(capsys):
-    for args in ((), ("explain",), ("explain", "amva"), ("quality",), ("calibrate",)):
+    groups = (), ("explain",), ("explain", "amva")
+    for args in (*groups, ("quality",), ("pairs",), ("calibrate",)):
         with pytest.raises(SystemExit) as stop:
             run(*args, "--help")
         assert not stop.value.code

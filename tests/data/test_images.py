@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fxai_jax.data.images import MAX_PIXELS, check_image, load_image
+from fxai_jax.data.images import MAX_PIXELS, check_image, image_size, load_image
 
 
 def chunk(kind, data):
@@ -281,6 +281,18 @@ def test_large_headers_do_not_warn(tmp_path):
     path.write_bytes(png(9900, 9900, 8, 2))
     with pytest.raises(ValueError, match="truncated"):
         load_image(path, size=None)
+
+
+def test_the_size_is_read_from_the_header_alone(tmp_path):
+    content = png(9900, 9800, 8, 2)
+    path = tmp_path / "large.png"
+    path.write_bytes(content)
+    assert image_size(path, "x") == image_size(content, "x") == (9800, 9900)
+    for bad in (b"", b"text", png(60000, 60000, 8, 2), png(10001, 10001, 8, 2)):
+        with pytest.raises(ValueError, match="the face: "):
+            image_size(bad, "the face")
+    with pytest.raises(FileNotFoundError):
+        image_size(tmp_path / "no.png", "no.png")
 
 
 def test_arrays_pass_unchanged(rng):

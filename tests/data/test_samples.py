@@ -11,6 +11,7 @@ from fxai_jax.data.faces import (
     sample_face,
     sample_landmarks,
     sample_names,
+    sample_pairs,
     sample_path,
 )
 
@@ -66,6 +67,15 @@ def test_pixels_are_the_golden_ones():
         face = sample_face(name)
         assert face.dtype == np.float32
         np.testing.assert_array_equal(face, pixels.astype(np.float32) / 255)
+
+
+def test_the_pairs_lie_beside_the_faces():
+    assert sample_pairs().parent == sample_path("a_1").parent
+    rows = sample_pairs().read_text().splitlines()
+    assert rows[0] == "probe,gallery,genuine,crop"
+    assert len(rows) == 31
+    assert rows.count("a_1.png,a_partial.png,1,partial") == 1
+    assert rows.count("b_1.png,c_1.png,0,whole") == 1
 
 
 @pytest.mark.parametrize("name", ["", "d_1", "a_1.png", "../samples/a_1"])

@@ -8,7 +8,7 @@ from fxai_jax.checkpoints import load_card
 from fxai_jax.data.pairs import PairList
 from fxai_jax.runners.calibration import calibrated_quality, calibrated_threshold
 from fxai_jax.runners.faces import quality_constants, quality_notices
-from fxai_jax.runners.streaming import Record
+from fxai_jax.runners.journal import Record
 
 CARD = dataclasses.replace(load_card("mobilefacenet"), quality=None, threshold=None)
 
@@ -17,7 +17,7 @@ def records(qualities, embeddings=None):
     embeddings = np.eye(len(qualities)) if embeddings is None else embeddings
     return [
         Record(
-            Path(f"/faces/{i}.png"),
+            f"/faces/{i}.png",
             {
                 "quality": np.float32(q),
                 "uniform": np.float32(1e-4),

@@ -1,0 +1,102 @@
+"""Curves of evaluations: one panel per condition, one line per explainer or group."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from fxai_jax.visualize.pictures import finite
+
+COLOURS = colormaps["tab10"]
+GREYS = ("0.3", "0.5", "0.65")
+STYLES = ("-", "--", ":")  # a second and a third ten of lines
+
+
+class Line(NamedTuple):
+    """One curve, with the band that an interval spans around it."""
+
+    x: np.ndarray
+    y: np.ndarray
+    band: tuple[np.ndarray, np.ndarray] | None = None
+    reference: bool = False
+    """Whether it is what the others are compared with; drawn grey."""
+
+    stairs: bool = False
+    """Whether each value holds until the next x."""
+
+
+class Panel(NamedTuple):
+    """Curves that share their axes."""
+
+    title: str
+    x_label: str
+    y_label: str
+    lines: Mapping[str, Line]
+    log_x: bool = False
+
+
+def curves_figure(
+    panels: Sequence[Panel], *, columns: int, title: str = "", share_y: bool = False
+) -> Figure:
+    """Panels in rows, with one legend for all of them.
+
+    Args:
+        panels: Panels; lines of one name look alike in all of them.
+        columns: Panels in a row.
+        title: Title above all.
+        share_y: Whether all panels have one vertical scale.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ValueError: If there is no panel, or a value is not finite.
+
+    Example:
+        >>> line = Line(np.arange(3), np.ones(3))
+        >>> figure = curves_figure([Panel("t", "x", "y", {"a": line})], columns=1)
+        >>> len(figure.axes)
+        1
+    """
+    if not panels:
+        raise ValueError("found no panel to draw, expected at least one")
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(3.6 * columns + 2.2, 3 * rows + 0.4), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, sharey=share_y).ravel()
+    names = list(dict.fromkeys(name for panel in panels for name in panel.lines))
+    drawn = {}
+    for axis, panel in zip(axes, panels, strict=False):
+        drawn |= _draw(axis, panel, names)
+    for axis in axes[len(panels) :]:
+        axis.set_axis_off()
+    legend = figure.legend(
+        [drawn[name] for name in names], names, loc="outside right center", fontsize=9
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+    figure.suptitle(title)
+    return figure
+
+
+def _draw(axis: Axes, panel: Panel, names: Sequence[str]) -> dict:
+    handles = {}
+    for name, line in panel.lines.items():
+        place = names.index(name)
+        colour = GREYS[place % 3] if line.reference else COLOURS(place % 10)
+        style = {
+            "color": colour,
+            "linestyle": STYLES[place % 3 if line.reference else place // 10 % 3],
+            "drawstyle": "steps-post" if line.stairs else "default",
+            "linewidth": 1.3,
+        }
+        y = finite(line.y, f"curve of {name}")
+        handles[name] = axis.plot(line.x, y, **style)[0]
+        if line.band is not None:
+            axis.fill_between(line.x, *line.band, color=colour, alpha=0.15, linewidth=0)
+    axis.set(title=panel.title, xlabel=panel.x_label, ylabel=panel.y_label)
+    axis.set_xscale("log" if panel.log_x else "linear")
+    axis.grid(alpha=0.25)
+    return handles
