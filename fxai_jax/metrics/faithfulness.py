@@ -120,6 +120,50 @@ def filling(image: Image, *, fill: Fill) -> Image:
     return jax.vmap(blur, in_axes=2, out_axes=2)(image)
 
 
+def transition(
+    embed: Embedder,
+    ranks: Int[Array, "h w"],
+    start: Image,
+    end: Image,
+    *,
+    steps: int = 10,
+    chunk_size: int | None = None,
+) -> Float[Array, "s d"]:
+    """Embeddings as one image turns into another, pixel by pixel.
+
+    At step k the ``floor(k h w / steps)`` pixels of lowest rank show `end`.
+
+    Args:
+        embed: Maps one image to its raw embedding.
+        ranks: Rank of every pixel with shape (h, w), 0 turns first, from
+            `fxai_jax.numerics.pixel_ranks`.
+        start: Image with shape (h, w, c) in [0, 1], shown at step 0.
+        end: Image with shape (h, w, c) in [0, 1], shown at the last step.
+        steps: Number of equal steps, at least 1.
+        chunk_size: Images alive together; None takes all at once.
+
+    Returns:
+        Embeddings with shape (steps + 1, d).
+
+    Raises:
+        ValueError: If there is no step.
+
+    Example:
+        >>> ranks, black = jnp.array([[1, 0]]), jnp.zeros((1, 2, 1))
+        >>> image = jnp.array([[[0.25], [0.5]]])
+        >>> transition(lambda x: x.ravel(), ranks, image, black, steps=2).tolist()
+        [[0.25, 0.5], [0.25, 0.0], [0.0, 0.0]]
+    """
+    if steps < 1:
+        raise ValueError(f"a curve needs at least 1 step, got {steps}")
+
+    def turned(count: Int[Array, ""]) -> Embedding:
+        return embed(jnp.where((ranks < count)[..., None], end, start))
+
+    counts = jnp.asarray(np.arange(steps + 1) * ranks.size // steps, ranks.dtype)
+    return chunked_map(turned, counts, chunk_size=chunk_size)
+
+
 def perturbed_embeddings(
     embed: Embedder,
     key: PRNGKey,
@@ -166,17 +210,10 @@ def perturbed_embeddings(
     """
     if mode not in ("deletion", "insertion"):
         raise ValueError(f"mode must be 'deletion' or 'insertion', got {mode!r}")
-    if steps < 1:
-        raise ValueError(f"a curve needs at least 1 step, got {steps}")
-    ranks = pixel_ranks(key, saliency)
     filled = filling(image, fill=fill)
-    high, low = (filled, image) if mode == "deletion" else (image, filled)
-
-    def perturbed(count: Int[Array, ""]) -> Embedding:
-        return embed(jnp.where((ranks < count)[..., None], high, low))
-
-    counts = jnp.asarray(np.arange(steps + 1) * ranks.size // steps, ranks.dtype)
-    return chunked_map(perturbed, counts, chunk_size=chunk_size)
+    ends = (image, filled) if mode == "deletion" else (filled, image)
+    ranks = pixel_ranks(key, saliency)
+    return transition(embed, ranks, *ends, steps=steps, chunk_size=chunk_size)
 
 
 def cosine_curve(

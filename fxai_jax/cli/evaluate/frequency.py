@@ -120,7 +120,7 @@ def _notes(run: frequency.Run, fmr: float, draws: int, perturb: str) -> list[str
         f"FNMR at {_point(fmr, impostors)} and EER of all pairs, {impostors} of them "
         "impostors, while bands are removed, with a new threshold at each number. By "
         "influence, impostor pairs too lose first what makes them alike, so these "
-        "errors rise less than the cosines of genuine pairs fall.",
+        "errors may rise less than the cosines of genuine pairs fall.",
     ]
 
 

@@ -18,6 +18,7 @@ from fxai_jax.metrics.quality_curves import Counted
 from fxai_jax.runners.evaluation import pixel_quality, quality
 from fxai_jax.runners.evaluation.explainers import REFERENCES
 from fxai_jax.runners.evaluation.faithfulness import Run
+from fxai_jax.runners.evaluation.pixel_maps import PixelMap, choose_maps
 from fxai_jax.runners.evaluation.scores import Scores
 from fxai_jax.runners.evaluation.tables import Table
 
@@ -72,10 +73,9 @@ def evaluate_quality(
         out: Folder for the results.
     """
     card, model = load_card(backbone), load_backbone(backbone)
-    chosen = pixel_quality.choose_maps(maps)
+    chosen = choose_maps(maps)
     scores = score_list(model, open_list(pairs, root, card, limit, seed), 32)
-    point = quality.clean_threshold(scores, fmr=fmr, starting_error=starting_error)
-    threshold = float(point.threshold)
+    threshold = quality.clean_threshold(scores, fmr=fmr, starting_error=starting_error)
     options = {"evaluation": "quality", "fmr": fmr, "starting_error": starting_error}
     options |= {"threshold": threshold, "draws": draws, "seed": seed, "limit": limit}
     options |= {"counted": counted, "passes": passes, "skipped": scores.skipped}
@@ -112,7 +112,8 @@ def _discard(
         rows,
         [_threshold_note(scores, options), *_discard_notes(rated, options)],
     )
-    shown = [n for n in rows[0] if n not in ("group", "pairs", "genuine")]
+    hidden = ("group", "pairs", "genuine", "gain to 20 %", "gain to 100 %")
+    shown = [name for name in rows[0] if name not in hidden]
     publish(stem, table, card, pairs, options, shown=shown)
     _discard_figure(quality.discard_curves(rated, **fixed), options).savefig(
         f"{stem}.png", dpi=150
@@ -125,7 +126,7 @@ def _pixels(
     pairs: Path | None,
     scores: Scores,
     options: Mapping[str, Any],
-    chosen: Mapping[str, pixel_quality.PixelMap],
+    chosen: Mapping[str, PixelMap],
     stem: Path,
 ) -> None:
     genuine = take_pairs(scores.pairs, np.flatnonzero(scores.pairs.genuine))
@@ -156,7 +157,7 @@ def _pixels(
         rows,
         [_threshold_note(scores, options), *_pixel_notes(options)],
     )
-    hidden = ("group", "pairs", "over smooth random")
+    hidden = ("group", "pairs", "over smooth random", "over pixel random")
     shown = [name for name in table.columns if name not in hidden]
     publish(stem, table, card, pairs, options, shown=shown)
     _pixel_figure(runs, titles, options).savefig(f"{stem}.png", dpi=150)
@@ -170,7 +171,7 @@ def _threshold_note(scores: Scores, options: Mapping[str, Any]) -> str:
     note += f"where the FMR of all pairs is at most {options['fmr']:g}"
     if impostors * options["fmr"] < 1:
         note += f"; with {impostors} impostor pairs this is none of them"
-    return note + "."
+    return note + ". It lies in the middle between two cosines of the list."
 
 
 def _discard_notes(rated: quality.Qualities, options: Mapping[str, Any]) -> list[str]:
@@ -180,8 +181,8 @@ def _discard_notes(rated: quality.Qualities, options: Mapping[str, Any]) -> list
         "pairs are discarded, those with the worst image first; gain: how much lower "
         "than for a random quality of each image. Brackets: 95 % bootstrap intervals "
         "over pairs at this threshold.",
-        f"random: mean of {options['draws']} draws. oracle: genuine pairs of lowest "
-        "cosine first, which no quality of images can do.",
+        f"random: mean of {options['draws']} draws, band: all of them. oracle: "
+        "genuine pairs of lowest cosine first, which no quality of images can do.",
     ]
     if np.ptp(rated.image) == 0:
         notes.append(

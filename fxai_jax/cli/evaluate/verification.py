@@ -76,8 +76,8 @@ def _shown(table: Table) -> list[str]:
 
 def _notes(rows: Sequence[Row], scores: Scores) -> list[str]:
     notes = [
-        "Rates in per cent; brackets: 95 % bootstrap intervals over pairs. TAR at 1e-1: "
-        "share of genuine pairs accepted where one impostor pair in ten is.",
+        "Rates in per cent; brackets: 95 % bootstrap intervals over pairs. TAR at "
+        "1e-1: share of genuine pairs accepted where one impostor pair in ten is.",
     ]
     missing = [f for f in verification.IMPOSTORS_NEEDED if f"TAR at {f}" not in rows[0]]
     if missing:

@@ -1,6 +1,7 @@
 """The influence of the bands on groups of pairs: do the same decide for everybody?"""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -124,13 +125,11 @@ def _comparison(
     identities = persons(take_pairs(run.pairs, rows))
     if identities is None:  # every pair is a person of its own
         identities = np.stack([np.arange(rows.size)] * 2, axis=1)
-    influence = group_influence(
+    sizes = {"identity_count": int(identities.max()) + 1, "group_count": len(counts)}
+    groups = np.repeat(np.arange(len(counts)), counts)
+    influence = jax.jit(partial(group_influence, **sizes))(
         jax.random.key(seed),
-        jnp.asarray(run.directed[rows]),
-        jnp.asarray(identities),
-        jnp.asarray(np.repeat(np.arange(len(counts)), counts)),
-        identity_count=int(identities.max()) + 1,
-        group_count=len(counts),
+        *map(jnp.asarray, (run.directed[rows], identities, groups)),
     )
     return Comparison(pairs, column, list(members), counts, influence)
 

@@ -1,6 +1,6 @@
 """Deletion and insertion curves of many explainers over a list of pairs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -13,11 +13,14 @@ from jaxtyping import Array, Float
 from fxai_jax.array_types import FaceModel, Image, PRNGKey
 from fxai_jax.data.pair_sets import PairSet, take_pairs
 from fxai_jax.metrics.faithfulness import (
+    Fill,
     Protocol,
     area,
     cosine_curve,
-    perturbed_embeddings,
+    filling,
+    transition,
 )
+from fxai_jax.numerics import pixel_ranks
 from fxai_jax.runners.evaluation.explainers import Explainer, ranking_map
 from fxai_jax.runners.evaluation.scores import Scores, groups_of
 from fxai_jax.runners.evaluation.tables import Estimate, Row, mean_interval
@@ -107,29 +110,29 @@ def pair_curves(
     Example:
         >>> pair_curves(model, key, a, b, **options)  # doctest: +SKIP
     """
-    perturbed = partial(
-        perturbed_embeddings, steps=protocol.steps, chunk_size=chunk_size
-    )
     explain = partial(explainer.explain, model, threshold=threshold)
+    turn = partial(transition, model, steps=protocol.steps, chunk_size=chunk_size)
+    names = [f"{fill} {mode}" for mode in MODES for fill in protocol.fills]
 
     def one_draw(draw_key: PRNGKey) -> dict[str, Float[Array, " s"]]:
         keys = jax.random.split(draw_key, 4)
         result = explain(keys[0], probe, gallery)
-        map_ = ranking_map(explainer, result, protocol.ranking)
-        other = map_
+        ranks = pixel_ranks(keys[1], ranking_map(explainer, result, protocol.ranking))
+        reference = model(gallery)
         if protocol.perturb == "both":
-            swapped = explain(keys[1], gallery, probe)
-            other = ranking_map(explainer, swapped, protocol.ranking)
+            result = explain(keys[2], gallery, probe)
+            map_ = ranking_map(explainer, result, protocol.ranking)
+            other_ranks = pixel_ranks(keys[3], map_)
 
-        def curve(fill, mode) -> Float[Array, " s"]:
-            options = {"fill": fill, "mode": mode}
-            reference = model(gallery)
-            if protocol.perturb == "both":
-                reference = perturbed(model, keys[3], gallery, other, **options)
-            moved = perturbed(model, keys[2], probe, map_, **options)
-            return cosine_curve(moved, reference)
+        def curve(ends: tuple[Image, Image, Image, Image]) -> Float[Array, " s"]:
+            moved = turn(ranks, *ends[:2])
+            both = protocol.perturb == "both"
+            other = turn(other_ranks, *ends[2:]) if both else reference
+            return cosine_curve(moved, other)
 
-        return {f"{f} {mode}": curve(f, mode) for f in protocol.fills for mode in MODES}
+        # One sweep over all fillings, so that the network is compiled once.
+        ends = (*_ends(probe, protocol.fills), *_ends(gallery, protocol.fills))
+        return dict(zip(names, lax.map(curve, ends), strict=True))
 
     return lax.map(one_draw, jax.random.split(key, draws if explainer.random else 1))
 
@@ -309,6 +312,14 @@ def mean_curves(runs: Mapping[str, Run], name: str) -> dict[str, np.ndarray]:
         >>> mean_curves(runs, "black deletion")["fggb"]  # doctest: +SKIP
     """
     return {key: run.curves[name].mean((0, 1)) for key, run in runs.items()}
+
+
+def _ends(
+    image: Image, fills: Sequence[Fill]
+) -> tuple[Float[Array, "m h w c"], Float[Array, "m h w c"]]:
+    filled = jnp.stack([filling(image, fill=fill) for fill in fills])
+    whole = jnp.broadcast_to(image, filled.shape)
+    return jnp.concatenate([whole, filled]), jnp.concatenate([filled, whole])
 
 
 def _areas(curves: Float[np.ndarray, "n r s"]) -> Float[np.ndarray, "n r"]:

@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
-from fxai_jax.array_types import FaceModel, Image, PRNGKey
+from fxai_jax.array_types import Embedder, Image, PRNGKey, Score
 from fxai_jax.data.pair_sets import PairSet, take_pairs
 from fxai_jax.methods import frequency
 from fxai_jax.metrics.band_curves import Perturb, band_cosines, influence_order
@@ -30,8 +30,8 @@ IDENTITIES = (("identity_a", "identity_b"), ("probe_identity", "gallery_identity
 _FORWARDS = slice(0, 1), slice(2, 3), slice(3, 4), slice(4, None)
 _BACKWARDS = slice(1, 2), slice(3, 4), slice(2, 3), slice(4, None)
 
-Curves = dict[str, Float[np.ndarray, "n r s"]]
-"""Cosines by order, for n pairs, r draws and s numbers of bands."""
+Curves = dict[str, Float[np.ndarray, "n _ s"]]
+"""Cosines by order, for n pairs, one or more draws and s numbers of bands."""
 
 
 class Run(NamedTuple):
@@ -51,7 +51,7 @@ class Run(NamedTuple):
 
 
 def pair_bands(
-    model: FaceModel,
+    model: Embedder,
     key: PRNGKey,
     probe: Image,
     gallery: Image,
@@ -94,7 +94,7 @@ def pair_bands(
 
 
 def run_bands(
-    model: FaceModel,
+    model: Embedder,
     key: PRNGKey,
     pairs: PairSet,
     masks: Bool[Array, "b h w"],
@@ -186,21 +186,12 @@ def error_rates(
         >>> rates["a"]["FNMR"].tolist()
         [0.0, 100.0]
     """
-    labels = jnp.asarray(genuine)
-
-    @jax.jit
-    @partial(jnp.vectorize, signature="(n)->(),()")
-    def rates(scores: Float[Array, " n"]) -> tuple[Array, Array]:
-        point = fnmr_at_fmr(scores, labels, fmr=fmr)
-        return point.fnmr, equal_error(scores, labels).rate
-
     stacked = jnp.moveaxis(np.concatenate([*deleted.values()], axis=1), 0, -1)
+    rates = _rates(stacked, jnp.asarray(genuine), fmr)
     ends = np.cumsum([curve.shape[1] for curve in deleted.values()])[:-1]
-    each = [np.split(100 * np.asarray(found), ends) for found in rates(stacked)]
+    each = [np.split(100 * np.asarray(rate), ends) for rate in rates]
     return {
-        name: {
-            error: found[i].mean(0) for error, found in zip(ERRORS, each, strict=True)
-        }
+        name: {error: rate[i].mean(0) for error, rate in zip(ERRORS, each, strict=True)}
         for i, name in enumerate(deleted)
     }
 
@@ -279,6 +270,17 @@ def without_identities(pairs: PairSet) -> PairSet:
     named = {name for columns in IDENTITIES for name in columns}
     kept = {name: texts for name, texts in pairs.groups.items() if name not in named}
     return pairs._replace(groups=kept)
+
+
+@jax.jit
+def _rates(
+    cosines: Float[Array, "r s n"], genuine: Bool[Array, " n"], fmr: float | Score
+) -> tuple[Float[Array, "r s"], Float[Array, "r s"]]:
+    def one(scores: Float[Array, " n"]) -> tuple[Score, Score]:
+        point = fnmr_at_fmr(scores, genuine, fmr=fmr)
+        return point.fnmr, equal_error(scores, genuine).rate
+
+    return jax.vmap(jax.vmap(one))(cosines)
 
 
 def _areas(curves: Float[np.ndarray, "n r s"]) -> Float[np.ndarray, "n r"]:

@@ -197,7 +197,8 @@ def run_patched(
 
     def load(i: int) -> tuple[np.ndarray, ...]:
         places = (pairs.probe[i], pairs.gallery[i], donors[i])
-        return *(pairs.read(int(place)) for place in places), pairs.genuine[i]
+        faces = (pairs.read(int(place)) for place in places)
+        return *faces, np.asarray(pairs.genuine[i])
 
     names = [
         f"{i}: {pairs.images[a]} | {pairs.images[b]} patched from {pairs.images[c]}"

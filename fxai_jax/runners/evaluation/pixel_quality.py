@@ -18,7 +18,7 @@ Differs from the paper in:
     references beside the random order are our own choices.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -28,10 +28,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from fxai_jax.array_types import FaceModel, Image, PRNGKey, Saliency
+from fxai_jax.array_types import FaceModel, Image, PRNGKey
 from fxai_jax.data.pair_sets import PairSet, take_pairs
-from fxai_jax.methods.baselines import priors
-from fxai_jax.methods.plq import Regression, quality_gradient
 from fxai_jax.metrics.faithfulness import (
     Fill,
     Mode,
@@ -40,26 +38,13 @@ from fxai_jax.metrics.faithfulness import (
     error_curves,
     perturbed_embeddings,
 )
-from fxai_jax.numerics import gaussian_blur
 from fxai_jax.runners.evaluation.faithfulness import MARGINS, Run
+from fxai_jax.runners.evaluation.pixel_maps import PixelMap
 from fxai_jax.runners.evaluation.tables import Estimate, Row, mean_interval
 from fxai_jax.runners.evaluation.verification import subgroups_of
 from fxai_jax.runners.pair_runs import run_pairs
 
 Perturb = Literal["both", "probe"]
-
-
-class PixelMap(NamedTuple):
-    """Something that gives each pixel of one face a quality."""
-
-    quality: Callable[[FaceModel, PRNGKey, Image], Saliency]
-    """Function of model, key and image; higher is better, on any scale."""
-
-    title: str
-    """Name in tables and figures."""
-
-    random: bool = False
-    """Whether the map is drawn at random, so that several draws are to be averaged."""
 
 
 class Order(NamedTuple):
@@ -76,72 +61,11 @@ class Order(NamedTuple):
 
 
 ORDERS: dict[str, Order] = {
-    "lowest deleted first": Order(-1.0, "deletion", "black", -1.0),
-    "highest deleted first": Order(1.0, "deletion", "black", 1.0),
-    "highest inserted first": Order(1.0, "insertion", "blur", -1.0),
+    "lowest deleted": Order(-1.0, "deletion", "black", -1.0),
+    "highest deleted": Order(1.0, "deletion", "black", 1.0),
+    "highest inserted": Order(1.0, "insertion", "blur", -1.0),
 }
-"""The curves by name: DEC from both ends, and IEC."""
-
-
-def _gradient(regression: Regression) -> Callable[..., Saliency]:
-    def quality(model: FaceModel, key: PRNGKey, image: Image) -> Saliency:
-        # The quality of a pixel rises with its gradient, whatever the constants are.
-        options = {"regression": regression}
-        gradient = quality_gradient(model, image, jnp.float32(1), **options)
-        return gaussian_blur(jnp.mean(jnp.abs(gradient), axis=-1))
-
-    return quality
-
-
-def _prior(explain: Callable, *, random: bool) -> Callable[..., Saliency]:
-    def quality(model: FaceModel, key: PRNGKey, image: Image) -> Saliency:
-        # Of an accepted pair; the priors ask the network for nothing else.
-        keys = (key,) if random else ()
-        embed = partial(jnp.mean, axis=(0, 1))
-        return explain(embed, *keys, image, image, threshold=-1.0).similarity
-
-    return quality
-
-
-MAPS: dict[str, PixelMap] = {
-    "plq": PixelMap(_gradient("uniform"), "PLQ"),
-    "plq-minimum-norm": PixelMap(_gradient("minimum_norm"), "PLQ, minimum norm"),
-    "centred-gaussian": PixelMap(
-        _prior(priors.centred_gaussian, random=False), "centred Gaussian"
-    ),
-    "smooth-random": PixelMap(
-        _prior(priors.smooth_random, random=True), "smooth random", random=True
-    ),
-    "pixel-random": PixelMap(
-        _prior(priors.pixel_random, random=True), "pixel random", random=True
-    ),
-}
-"""Every map by its name on the command line. The maps of PLQ are the magnitude of its
-gradient, blurred as the maps of pairs are; the order of the magnitudes is that of the
-qualities, and needs no calibrated network. The others know no network."""
-
-
-def choose_maps(names: Sequence[str]) -> dict[str, PixelMap]:
-    """The maps that were asked for, and those they are compared with.
-
-    Args:
-        names: Names; none stands for all.
-
-    Returns:
-        Maps by name, in the order of `MAPS`.
-
-    Raises:
-        ValueError: If there is no map of a name.
-
-    Example:
-        >>> list(choose_maps(["plq"]))
-        ['plq', 'centred-gaussian', 'smooth-random', 'pixel-random']
-    """
-    unknown = [name for name in names if name not in MAPS]
-    if unknown:
-        raise ValueError(f"no map {unknown[0]!r}; there are {', '.join(MAPS)}")
-    wanted = {*(names or MAPS), *MARGINS.values()}
-    return {name: entry for name, entry in MAPS.items() if name in wanted}
+"""The curves by what comes first: DEC from both ends, and IEC."""
 
 
 def pixel_curves(
@@ -328,7 +252,7 @@ def mean_cosine(run: Run, order: str) -> Float[np.ndarray, " s"]:
         Cosines with shape (s,).
 
     Example:
-        >>> mean_cosine(runs["plq"], "lowest deleted first")  # doctest: +SKIP
+        >>> mean_cosine(runs["plq"], "lowest deleted")  # doctest: +SKIP
     """
     return run.curves[order].mean((0, 1))
 
@@ -345,7 +269,7 @@ def fnmr_curve(run: Run, order: str, *, threshold: float) -> Float[np.ndarray, "
         Rates with shape (s,), in per cent.
 
     Example:
-        >>> fnmr_curve(runs["plq"], "lowest deleted first", threshold=0.4)
+        >>> fnmr_curve(runs["plq"], "lowest deleted", threshold=0.4)
         ... # doctest: +SKIP
     """
     cosines = run.curves[order].reshape(-1, run.curves[order].shape[-1])

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from fxai_jax.array_types import FaceModel
-from fxai_jax.data.pair_sets import PairSet, take_pairs
+from fxai_jax.data.pair_sets import take_pairs
 from fxai_jax.metrics.quality_curves import (
     Counted,
     discard_curve,
@@ -23,7 +23,6 @@ from fxai_jax.metrics.quality_curves import (
 )
 from fxai_jax.metrics.resampling import bootstrap
 from fxai_jax.metrics.verification import (
-    OperatingPoint,
     check_labels,
     fmr_at_fnmr,
     fnmr_at_fmr,
@@ -61,7 +60,7 @@ class Qualities(NamedTuple):
 
 def clean_threshold(
     scores: Scores, *, fmr: float = 1e-3, starting_error: float | None = None
-) -> OperatingPoint:
+) -> float:
     """The threshold that stays while pairs are discarded or pixels deleted.
 
     Args:
@@ -70,29 +69,35 @@ def clean_threshold(
         starting_error: False non-match rate of all pairs in [0, 1), used instead.
 
     Returns:
-        The operating point that was reached.
+        The middle between the lowest cosine that is accepted and the highest that is
+        not: it decides all pairs as the former would, and a pair just above does not
+        fail at the first pixel.
 
     Raises:
         ValueError: If a rate is none, there is only one kind of pair, or no genuine
             pair would be accepted.
 
     Example:
-        >>> clean_threshold(scores, fmr=0.01).threshold  # doctest: +SKIP
+        >>> clean_threshold(scores, fmr=0.01)  # doctest: +SKIP
+        0.31
     """
     check_labels(scores.pairs.genuine)
     rate = fmr if starting_error is None else starting_error
     if not 0 <= rate <= 1:
         raise ValueError(f"an error rate is in [0, 1], got {rate}")
     labelled = scores.cosine.astype(np.float32), scores.pairs.genuine
-    if starting_error is not None:
-        return fmr_at_fnmr(*labelled, fnmr=starting_error)
-    point = fnmr_at_fmr(*labelled, fmr=fmr)
+    if starting_error is None:
+        point = fnmr_at_fmr(*labelled, fmr=fmr)
+    else:
+        point = fmr_at_fnmr(*labelled, fnmr=starting_error)
     if float(point.tar) == 0:
         raise ValueError(
-            f"no genuine pair is accepted at an FMR of {fmr:g}, so every curve would "
-            "be flat: choose a higher --fmr, or --starting-error"
+            f"no genuine pair is accepted at an error rate of {rate:g}, so every curve "
+            "would be flat: choose a higher --fmr, or a lower --starting-error"
         )
-    return point
+    lowest = float(point.threshold)
+    rejected = labelled[0][labelled[0] < lowest]
+    return (lowest + float(rejected.max(initial=-1))) / 2
 
 
 def rate_pairs(
@@ -118,12 +123,14 @@ def rate_pairs(
         Qualities of the pairs whose two images have one.
 
     Raises:
-        ValueError: If no pair is left.
+        ValueError: If there is no draw, or no pair is left.
 
     Example:
         >>> rate_pairs(model, scores, passes=100).columns.shape  # doctest: +SKIP
         (30, 12)
     """
+    if draws < 1:
+        raise ValueError(f"a random quality takes at least 1 draw, got {draws}")
     pairs = scores.pairs
     used = np.unique(np.concatenate([pairs.probe, pairs.gallery]))
 
@@ -255,8 +262,8 @@ def _estimates(
         own, oracle = values[0], values[1]
         return jnp.stack([own, random, oracle, random - own, random - oracle])
 
-    pairs = (jnp.asarray(cosine, jnp.float32), genuine, jnp.asarray(columns))
-    chunk = max(1, 10**6 // columns.size)
+    pairs = tuple(map(jnp.asarray, (cosine.astype(np.float32), genuine, columns)))
+    chunk = min(100, max(1, 10**6 // columns.size))
     ends = bootstrap(statistic, jax.random.key(seed), *pairs, chunk_size=chunk)
     found = np.stack([statistic(*pairs), *ends], axis=-1).tolist()
 

@@ -10,9 +10,9 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from fxai_jax.array_types import FaceModel, Image, PRNGKey, Saliency, Score
+from fxai_jax.array_types import Image, PRNGKey, Saliency, Score
 from fxai_jax.data.pair_sets import PairSet
-from fxai_jax.metrics.sanity import leaf_names, rank_correlation
+from fxai_jax.metrics.sanity import Model, leaf_names, rank_correlation
 from fxai_jax.runners.compiling import face_shape
 from fxai_jax.runners.evaluation.explainers import Explainer
 from fxai_jax.runners.evaluation.tables import Estimate, Row, mean_interval
@@ -35,7 +35,7 @@ class Run(NamedTuple):
     """One sentence per pair that failed."""
 
 
-def layers_from_top(model: FaceModel, size: tuple[int, int]) -> list[str]:
+def layers_from_top(model: Model, size: tuple[int, int]) -> list[str]:
     """The layers that the embedding depends on, the one applied last first.
 
     The order is that of the first use in a traced forward pass: neither the tree of a
@@ -67,11 +67,11 @@ def layers_from_top(model: FaceModel, size: tuple[int, int]) -> list[str]:
 
 
 def wrecked(
-    intact: FaceModel,
-    destroyed: FaceModel,
+    intact: Model,
+    destroyed: Model,
     layers: Sequence[str],
     depth: int | Int[Array, ""],
-) -> FaceModel:
+) -> Model:
     """The network with its first layers destroyed.
 
     One compiled function serves all depths, with the memory of three networks.
@@ -101,7 +101,7 @@ def wrecked(
 
 
 def pair_correlations(
-    networks: tuple[FaceModel, FaceModel],
+    networks: tuple[Model, Model],
     key: PRNGKey,
     probe: Image,
     gallery: Image,
@@ -147,7 +147,7 @@ def pair_correlations(
 
 
 def run_explainer(
-    networks: tuple[FaceModel, FaceModel],
+    networks: tuple[Model, Model],
     key: PRNGKey,
     pairs: PairSet,
     explainer: Explainer,

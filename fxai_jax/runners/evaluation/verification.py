@@ -1,5 +1,6 @@
 """How well a network verifies: error rates of a list of pairs and of its groups."""
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -13,7 +14,6 @@ from fxai_jax.metrics.verification import (
     equal_error,
     fnmr_at_fmr,
     kfold_accuracy,
-    operating_point,
     roc,
 )
 from fxai_jax.runners.evaluation.scores import Scores, groups_of
@@ -218,7 +218,7 @@ def _error_cells(cosine: Cosines, genuine: Labels, seed: int) -> Row:
         jax.random.key(seed),
         scores,
         genuine,
-        chunk_size=max(1, 10**6 // genuine.size),
+        chunk_size=min(100, max(1, 10**6 // genuine.size)),
     )
     rates = (found.rate, interval.low, interval.high)
     cells: Row = {"EER": Estimate(*(100 * float(rate) for rate in rates))}
@@ -234,8 +234,8 @@ def _fold_cells(cosine: Cosines, genuine: Labels, folds: Folds) -> Row:
     filled = np.unique(folds.fold).size
     if filled < 2:
         return {}
-    options = {"count": folds.count}
-    result = kfold_accuracy(cosine.astype(np.float32), genuine, folds.fold, **options)
+    compiled = jax.jit(partial(kfold_accuracy, count=folds.count))
+    result = compiled(cosine.astype(np.float32), genuine, folds.fold)
     return {
         "accuracy": 100 * float(result.mean),
         "standard error": 100 * float(result.standard_error),

@@ -1,0 +1,60 @@
+import dataclasses
+import json
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from fxai_jax import checkpoints
+from tests.cli.commands import fails, run
+from tests.reference.backbone_cases import TINY
+
+
+@pytest.fixture
+def backbone(tmp_path, rng):
+    """A small network with a card, in a folder."""
+    case = TINY["cvlface"]
+    model = jax.tree.map(
+        lambda leaf: jnp.asarray(rng.uniform(0.1, 0.4, leaf.shape), leaf.dtype),
+        case.make(),
+    )
+    card = dataclasses.replace(
+        checkpoints.load_card("mobilefacenet"),
+        name="tiny",
+        family=case.family,
+        options=case.options,
+        embedding_size=16,
+    )
+    checkpoints.save_backbone(tmp_path / "net", model, card)
+    return tmp_path / "net"
+
+
+def test_maps_of_a_network_and_of_its_wrecks(backbone, tmp_path, capsys):
+    options = ["--backbone", backbone, "--limit", 2, "--threshold", 0.5]
+    options += ["--explainers", "xssab", "--out", tmp_path]
+    run("evaluate", "sanity", *options)
+    printed = capsys.readouterr().out
+    assert "never looks at the network" in printed
+    result = json.loads((tmp_path / "sanity.json").read_text())
+    rows = result["rows"]
+    assert [row["explainer"] for row in rows] == ["xSSAB"] * 8 + ["edges"] * 8
+    assert [row["layers"] for row in rows] == [*range(1, 9)] * 2
+    assert rows[0]["down to"] == "bn2"
+    assert rows[7]["down to"] == "patch_embed"
+    for row in rows[8:]:
+        assert row["correlation low"] == pytest.approx(100, abs=1e-3)
+    assert rows[7]["correlation"] < 90
+    assert result["notes"][-1].startswith("Explainers whose magnitudes hardly change")
+    assert "edges (" not in result["notes"][-1]
+    assert result["manifest"]["options"]["layers"][0] == "bn2"
+    assert (tmp_path / "sanity.png").stat().st_size > 10_000
+    journals = tmp_path / "sanity.journals"
+    assert sorted(p.name for p in journals.iterdir()) == ["edges.jsonl", "xssab.jsonl"]
+    error = fails(capsys, "evaluate", "sanity", *options, "--seed", 1)
+    assert "other options" in error
+
+
+def test_mistakes_are_one_line(tmp_path, capsys):
+    options = ["evaluate", "sanity", "--out", tmp_path]
+    assert "no explainer 'lime'" in fails(capsys, *options, "--explainers", "lime")
+    assert "cosine in [-1, 1]" in fails(capsys, *options, "--threshold", 7)
