@@ -1,15 +1,19 @@
 import json
 
+from fxai_jax.data.faces import sample_path
 from tests.cli.commands import fails, run
 
-SMALL = ("--limit", 4, "--passes", 3, "--steps", 2, "--draws", 1, "--maps", "plq")
+SMALL = ("--passes", 3, "--steps", 2, "--draws", 1, "--maps", "plq")
 
 
-def test_both_tables_of_the_sample_faces(tmp_path, capsys):
-    options = ("--perturb", "probe", "--batch-size", 1, "--out", tmp_path)
-    run("evaluate", "quality", *SMALL, *options)
+def test_both_tables_of_a_list(tmp_path, capsys):
+    path, folder = tmp_path / "list.csv", sample_path("a_1").parent
+    lines = ["a_1.png,a_2.png,1", "a_3.png,a_2.png,1", "a_1.png,b_1.png,0"]
+    path.write_text("\n".join(["probe,gallery,genuine", *lines]) + "\n")
+    options = ("--root", folder, "--perturb", "probe", "--out", tmp_path)
+    run("evaluate", "quality", path, *SMALL, *options, "--batch-size", 1)
     printed = capsys.readouterr().out
-    assert "impostor pairs this is none of them" in printed
+    assert "with 1 impostor pairs this is none of them" in printed
     discard = json.loads((tmp_path / "quality_edc.json").read_text())
     rows = [row for row in discard["rows"] if row["group"] == "all"]
     assert [row["quality"] for row in rows] == ["SER-FIQ", "random", "oracle"]

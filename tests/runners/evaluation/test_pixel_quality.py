@@ -99,7 +99,9 @@ def test_a_map_that_knows_the_network_wins(model, pairs, key):
         assert margin.low <= margin.value <= margin.high
         assert "over centred Gaussian" not in bad
         curve = pixel_quality.fnmr_curve(runs["good"], order, threshold=0.9)
-        assert good["FNMR"].value == pytest.approx(float(area(curve)), abs=1e-3)
+        assert good["FNMR"].value == pytest.approx(
+            float(area(jnp.asarray(curve))), abs=1e-3
+        )
         mean = pixel_quality.mean_cosine(runs["good"], order)
         expected = float(area(jnp.asarray(mean)))
         assert good["cosine"].value == pytest.approx(100 * expected, abs=1e-2)
