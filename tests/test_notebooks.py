@@ -28,12 +28,13 @@ def kinds(cell):
     ]
 
 
-def test_there_is_a_notebook_for_every_method():
+def test_there_is_a_notebook_for_every_method_and_for_the_evaluation():
     assert [path.stem for path in NOTEBOOKS] == [
         "01_fggb",
         "02_plq",
         "03_amva",
         "04_frequency",
+        "05_evaluation",
     ]
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from fxai_jax.visualize.pictures import finite
 
@@ -98,5 +99,7 @@ def _draw(axis: Axes, panel: Panel, names: Sequence[str]) -> dict:
             axis.fill_between(line.x, *line.band, color=colour, alpha=0.15, linewidth=0)
     axis.set(title=panel.title, xlabel=panel.x_label, ylabel=panel.y_label)
     axis.set_xscale("log" if panel.log_x else "linear")
+    if all(np.all(line.x == np.round(line.x)) for line in panel.lines.values()):
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.grid(alpha=0.25)
     return handles

@@ -1,11 +1,14 @@
 import json
 
+import pytest
+
 from fxai_jax.data.faces import sample_path
 from tests.cli.commands import fails, run
 
 SMALL = ("--passes", 3, "--steps", 2, "--draws", 1, "--maps", "plq")
 
 
+@pytest.mark.slow
 def test_both_tables_of_a_list(tmp_path, capsys):
     path, folder = tmp_path / "list.csv", sample_path("a_1").parent
     lines = ["a_1.png,a_2.png,1", "a_3.png,a_2.png,1", "a_1.png,b_1.png,0"]
