@@ -33,7 +33,7 @@ def evaluate_quality(
     fmr: float = 1e-3,
     starting_error: float | None = None,
     counted: Counted = "genuine",
-    perturb: pixel_quality.Perturb = "both",
+    perturb: pixel_quality.Perturb = "probe",
     passes: int = 100,
     steps: int = 10,
     draws: int = 5,
@@ -61,7 +61,7 @@ def evaluate_quality(
         starting_error: False non-match rate of all pairs at the threshold, instead of
             --fmr.
         counted: Pairs of which a fraction is discarded.
-        perturb: Delete pixels of both images or of the probe alone. Two images that
+        perturb: Delete pixels of the probe alone or of both images. Two images that
             lose most of their pixels grow alike.
         passes: Stochastic passes of the quality; more make it more exact.
         steps: Steps from 0 to 100 % of the pixels.
@@ -206,8 +206,7 @@ def _pixel_notes(options: Mapping[str, Any]) -> list[str]:
         notes.append(
             "Both images are perturbed. What is left of two faces grows alike, so the "
             "cosine rises again and the FNMR falls where most is deleted, and blurred "
-            "images match; the step with two black images is left out. --perturb "
-            "probe leaves the gallery as it is."
+            "images match; the step with two black images is left out."
         )
     return notes
 

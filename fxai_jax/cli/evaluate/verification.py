@@ -11,7 +11,7 @@ from fxai_jax.cli.evaluate.shared import PairFile, open_list, publish, score_lis
 from fxai_jax.cli.shared import DEFAULT, OUT, pair_threshold
 from fxai_jax.metrics.verification import check_labels
 from fxai_jax.runners.evaluation import verification
-from fxai_jax.runners.evaluation.scores import Scores, chosen_threshold
+from fxai_jax.runners.evaluation.scores import Scores, chosen_threshold, groups_of
 from fxai_jax.runners.evaluation.tables import Row, Table
 
 CURVES = 10  # most groups in the figure
@@ -117,7 +117,7 @@ def _figure_notes(scores: Scores) -> list[str]:
 
 def _both_kinds(scores: Scores) -> dict[str, np.ndarray]:
     """Groups with pairs of both kinds, the largest first."""
-    groups = verification.subgroups_of(scores.pairs)
+    groups = groups_of(scores.pairs)
     both = [n for n, at in groups.items() if 0 < scores.pairs.genuine[at].mean() < 1]
     return {n: groups[n] for n in sorted(both, key=lambda n: -groups[n].size)}
 

@@ -40,8 +40,8 @@ from fxai_jax.metrics.faithfulness import (
 )
 from fxai_jax.runners.evaluation.faithfulness import MARGINS, Run
 from fxai_jax.runners.evaluation.pixel_maps import PixelMap
+from fxai_jax.runners.evaluation.scores import groups_of
 from fxai_jax.runners.evaluation.tables import Estimate, Row, mean_interval
-from fxai_jax.runners.evaluation.verification import subgroups_of
 from fxai_jax.runners.pair_runs import run_pairs
 
 Perturb = Literal["both", "probe"]
@@ -75,7 +75,7 @@ def pixel_curves(
     gallery: Image,
     *,
     pixel_map: PixelMap,
-    perturb: Perturb = "both",
+    perturb: Perturb = "probe",
     steps: int = 10,
     draws: int = 5,
     chunk_size: int | None = 11,
@@ -133,7 +133,7 @@ def run_map(
     pairs: PairSet,
     pixel_map: PixelMap,
     *,
-    perturb: Perturb = "both",
+    perturb: Perturb = "probe",
     steps: int = 10,
     draws: int = 5,
     **options: Any,
@@ -203,7 +203,7 @@ def pixel_rows(
     common = np.array(sorted(set.intersection(*(set(r.rows) for r in runs.values()))))
     if not common.size:
         raise ValueError("no pair is left that has the curves of every map")
-    groups, rows = subgroups_of(take_pairs(pairs, common)), []
+    groups, rows = groups_of(take_pairs(pairs, common)), []
     for order, entry in ORDERS.items():
         measures = {
             name: pair_means(

@@ -27,9 +27,8 @@ from fxai_jax.metrics.verification import (
     fmr_at_fnmr,
     fnmr_at_fmr,
 )
-from fxai_jax.runners.evaluation.scores import Scores
+from fxai_jax.runners.evaluation.scores import Scores, groups_of
 from fxai_jax.runners.evaluation.tables import Estimate, Row
-from fxai_jax.runners.evaluation.verification import subgroups_of
 from fxai_jax.runners.faces import quality_record
 from fxai_jax.runners.streaming import run_examples
 
@@ -175,7 +174,7 @@ def discard_rows(
     """
     rows, scores = [], rated.scores
     genuine = scores.pairs.genuine
-    for group, members in subgroups_of(scores.pairs).items():
+    for group, members in groups_of(scores.pairs).items():
         if not genuine[members].any():
             continue
         inside = scores.cosine[members], genuine[members], rated.columns[members]

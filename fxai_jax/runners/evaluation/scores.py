@@ -118,8 +118,9 @@ def groups_of(pairs: PairSet) -> dict[str, np.ndarray]:
     """The groups of a list by name, "all" first.
 
     Args:
-        pairs: Pairs with group columns; those with a value of its own for more than
-            one pair in two, such as names, make no groups.
+        pairs: Pairs with further columns. Columns of which most values are their own,
+            such as names, make no groups, and neither do folds, which are parts at
+            random and say nothing about faces.
 
     Returns:
         Places of the pairs of each group, named as "column=value".
@@ -133,7 +134,7 @@ def groups_of(pairs: PairSet) -> dict[str, np.ndarray]:
     found = {"all": np.arange(pairs.genuine.size)}
     for column, texts in pairs.groups.items():
         values = sorted(set(texts))
-        if 1 < len(values) <= len(texts) / 2:
+        if column != "fold" and 1 < len(values) <= len(texts) / 2:
             for value in values:
                 found[f"{column}={value}"] = np.flatnonzero(np.array(texts) == value)
     return found

@@ -42,28 +42,6 @@ class Folds(NamedTuple):
     """Number of folds; below 2 there is no accuracy over folds."""
 
 
-def subgroups_of(pairs: PairSet) -> dict[str, np.ndarray]:
-    """The groups of a list, without its folds.
-
-    Args:
-        pairs: Pairs with group columns; folds are parts at random, and say nothing
-            about faces.
-
-    Returns:
-        Places of the pairs by group, as `fxai_jax.runners.evaluation.scores.groups_of`
-        has them.
-
-    Example:
-        >>> from fxai_jax.data.faces import sample_pairs
-        >>> from fxai_jax.data.pair_sets import open_pairs
-        >>> pairs = open_pairs(sample_pairs())
-        >>> list(subgroups_of(pairs._replace(groups={"fold": ["0", "1"] * 15})))
-        ['all']
-    """
-    columns = {name: texts for name, texts in pairs.groups.items() if name != "fold"}
-    return groups_of(pairs._replace(groups=columns))
-
-
 def own_folds(pairs: PairSet) -> Folds | None:
     """The folds that a list brings along.
 
@@ -126,7 +104,7 @@ def verification_rows(
         >>> verification_rows(scores, threshold=0.45)  # doctest: +SKIP
     """
     folds, rows = own_folds(scores.pairs), []
-    for group, members in subgroups_of(scores.pairs).items():
+    for group, members in groups_of(scores.pairs).items():
         cosine, genuine = scores.cosine[members], scores.pairs.genuine[members]
         matches = int(genuine.sum())
         row: Row = {"group": group, "pairs": genuine.size, "genuine": matches}

@@ -13,7 +13,7 @@ def test_both_tables_of_a_list(tmp_path, capsys):
     path, folder = tmp_path / "list.csv", sample_path("a_1").parent
     lines = ["a_1.png,a_2.png,1", "a_3.png,a_2.png,1", "a_1.png,b_1.png,0"]
     path.write_text("\n".join(["probe,gallery,genuine", *lines]) + "\n")
-    options = ("--root", folder, "--perturb", "probe", "--out", tmp_path)
+    options = ("--root", folder, "--out", tmp_path)
     run("evaluate", "quality", path, *SMALL, *options, "--batch-size", 1)
     printed = capsys.readouterr().out
     assert "with 1 impostor pairs this is none of them" in printed

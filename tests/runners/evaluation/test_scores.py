@@ -75,6 +75,7 @@ def test_the_threshold_is_the_one_given_or_that_of_equal_errors(model, images):
 
 def test_groups_leave_out_columns_of_names(images):
     columns = {"light": list("aabb"), "name": list("wxyz"), "same": list("cccc")}
+    columns["fold"] = list("0011")
     pairs = pair_set(images, range(4), range(4), [True] * 4, **columns)
     assert {k: v.tolist() for k, v in groups_of(pairs).items()} == {
         "all": [0, 1, 2, 3],
