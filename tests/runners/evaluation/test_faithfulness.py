@@ -3,6 +3,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from fxai_jax.checkpoints import load_backbone
+from fxai_jax.data.faces import sample_pairs
+from fxai_jax.data.pair_sets import open_pairs, take_pairs
 from fxai_jax.metrics.faithfulness import (
     PRESETS,
     area,
@@ -10,6 +13,7 @@ from fxai_jax.metrics.faithfulness import (
     perturbed_embeddings,
 )
 from fxai_jax.runners.evaluation import faithfulness
+from fxai_jax.runners.evaluation.explainers import EXPLAINERS
 from fxai_jax.runners.evaluation.scores import score_pairs
 from tests.runners.evaluation.tiny import (
     SIZE,
@@ -206,3 +210,19 @@ def test_the_range_of_random_orders_covers_their_mean(model, pairs):
         run.curves, "black", pairs.genuine, PROTOCOL, 0.5
     )["ins - del"].mean()
     assert low < mean < high
+
+
+@pytest.mark.slow
+def test_on_real_faces_fggb_is_above_smooth_random_orders():
+    model = load_backbone("mobilefacenet")
+    pairs = open_pairs(sample_pairs())
+    pairs = take_pairs(pairs, np.flatnonzero(pairs.genuine))
+    protocol = PRESETS["genuine"]._replace(fills=("black", "blur"))
+    explainers = {name: EXPLAINERS[name] for name in ("fggb", "smooth-random")}
+    runs = runs_of(model, pairs, explainers, protocol, batch_size=4, draws=20)
+    for fill in protocol.fills:
+        _, high = faithfulness.random_range(runs["smooth-random"], fill, protocol)
+        fggb = faithfulness.pair_measures(
+            runs["fggb"].curves, fill, pairs.genuine, protocol, 0.5
+        )["ins - del"].mean()
+        assert fggb > high + 10
