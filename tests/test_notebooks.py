@@ -38,6 +38,7 @@ def test_there_is_a_notebook_for_every_method_and_for_the_evaluation():
     ]
 
 
+@pytest.mark.slow
 @each_notebook
 def test_a_notebook_runs_and_shows_what_is_stored(path, tmp_path, monkeypatch):
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))

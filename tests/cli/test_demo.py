@@ -8,6 +8,7 @@ from fxai_jax.checkpoints import load_card
 from tests.cli.commands import results, run
 
 
+@pytest.mark.slow
 def test_demo_shows_all_four_methods(tmp_path, capsys, monkeypatch):
     module = importlib.import_module("fxai_jax.cli.demo")
     monkeypatch.setattr(module, "WHOLE", ("a_1", "b_1"))  # AMVA takes seconds a face

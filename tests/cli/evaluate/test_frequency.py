@@ -1,35 +1,12 @@
-import dataclasses
 import json
 import shutil
 
-import jax
-import jax.numpy as jnp
 import pytest
 
-from fxai_jax import checkpoints
 from fxai_jax.data.faces import sample_names, sample_path
 from tests.cli.commands import fails, run
-from tests.reference.backbone_cases import TINY
 
 SMALL = ("--width", 28, "--draws", 1, "--limit", 4)
-
-
-@pytest.fixture
-def backbone(tmp_path, rng):
-    """A small network with a card, in a folder."""
-    case = TINY["cvlface"]
-    model = jax.tree.map(
-        lambda leaf: jnp.asarray(rng.normal(size=leaf.shape) ** 2, leaf.dtype),
-        case.make(),
-    )
-    card = dataclasses.replace(
-        checkpoints.load_card("mobilefacenet"),
-        family=case.family,
-        options=case.options,
-        embedding_size=16,
-    )
-    checkpoints.save_backbone(tmp_path / "net", model, card)
-    return tmp_path / "net"
 
 
 @pytest.mark.slow

@@ -1,32 +1,8 @@
-import dataclasses
 import json
 
-import jax
-import jax.numpy as jnp
 import pytest
 
-from fxai_jax import checkpoints
 from tests.cli.commands import fails, run
-from tests.reference.backbone_cases import TINY
-
-
-@pytest.fixture
-def backbone(tmp_path, rng):
-    """A small network with a card, in a folder."""
-    case = TINY["cvlface"]
-    model = jax.tree.map(
-        lambda leaf: jnp.asarray(rng.uniform(0.1, 0.4, leaf.shape), leaf.dtype),
-        case.make(),
-    )
-    card = dataclasses.replace(
-        checkpoints.load_card("mobilefacenet"),
-        name="tiny",
-        family=case.family,
-        options=case.options,
-        embedding_size=16,
-    )
-    checkpoints.save_backbone(tmp_path / "net", model, card)
-    return tmp_path / "net"
 
 
 def test_maps_of_a_network_and_of_its_wrecks(backbone, tmp_path, capsys):
