@@ -11,9 +11,9 @@ from matplotlib.ticker import MaxNLocator
 
 from fxai_jax.visualize.pictures import finite
 
-COLOURS = colormaps["tab10"]
+COLOURS = [colormaps["tab10"](i) for i in range(10) if i != 7]  # 7 is a grey
 GREYS = ("0.3", "0.5", "0.65")
-STYLES = ("-", "--", ":")  # a second and a third ten of lines
+STYLES = ("-", "--", ":")  # a second and a third nine of lines
 
 
 class Line(NamedTuple):
@@ -86,10 +86,10 @@ def _draw(axis: Axes, panel: Panel, names: Sequence[str]) -> dict:
     handles = {}
     for name, line in panel.lines.items():
         place = names.index(name)
-        colour = GREYS[place % 3] if line.reference else COLOURS(place % 10)
+        colour = GREYS[place % 3] if line.reference else COLOURS[place % 9]
         style = {
             "color": colour,
-            "linestyle": STYLES[place % 3 if line.reference else place // 10 % 3],
+            "linestyle": STYLES[place % 3 if line.reference else place // 9 % 3],
             "drawstyle": "steps-post" if line.stairs else "default",
             "linewidth": 1.3,
         }
@@ -100,6 +100,6 @@ def _draw(axis: Axes, panel: Panel, names: Sequence[str]) -> dict:
     axis.set(title=panel.title, xlabel=panel.x_label, ylabel=panel.y_label)
     axis.set_xscale("log" if panel.log_x else "linear")
     if all(np.all(line.x == np.round(line.x)) for line in panel.lines.values()):
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
     axis.grid(alpha=0.25)
     return handles
