@@ -63,6 +63,7 @@ def test_quality_goes_on_and_refuses_another_run(folder, tmp_path, capsys):
     assert "other options" in message
 
 
+@pytest.mark.slow
 def test_explain_amva_of_one_face_and_of_groups(folder, tmp_path, capsys):
     run("explain", "amva", folder / "a_1.png", "--out", tmp_path / "one")
     arrays, _ = results(tmp_path / "one" / "amva_a_1")

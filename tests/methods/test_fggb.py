@@ -118,6 +118,7 @@ def test_split_on_a_real_pair_equals_the_oracle(model, explain):
     assert any(error < 1e-4 for error in errors)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gradient", FORMS)
 def test_chunks_agree_on_the_shipped_network(model, explain, gradient):
     probe, gallery = sample_face("a_2"), sample_face("c_1")

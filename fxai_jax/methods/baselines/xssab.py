@@ -71,10 +71,9 @@ def explain(
         not the clamped parts of `signed`: both are filled for every pair.
 
     Example:
-        >>> model = load_backbone("mobilefacenet")
-        >>> a, b = sample_face("a_1"), sample_face("a_2")
-        >>> explain(model, a, b, threshold=0.45).signed.shape
-        (112, 112)
+        >>> a, b = jnp.array([[[3.0], [4.0]]]), jnp.array([[[1.0], [0.0]]])
+        >>> explain(lambda x: x[0, :, 0], a, b, threshold=0.4).signed.shape
+        (1, 2)
 
     References:
         Huber et al., arXiv 2304.13409; the authors' gradient calculator.

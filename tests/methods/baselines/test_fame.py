@@ -114,6 +114,7 @@ def test_a_zero_gradient_changes_nothing(pair):
     np.testing.assert_allclose(found.loss, 1, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_target_is_reached_on_faces():
     model = load_backbone("mobilefacenet")
     perturb = jax.jit(fame.perturb)

@@ -73,7 +73,7 @@ def test_the_network_looks_at_the_upper_half(model, images, key):
 
 def test_random_maps_are_drawn_several_times(model, images, key):
     found = curves(model, key, images[:2], NOISE, draws=3)["lowest deleted"]
-    assert found.shape == (3, 4)
+    assert found.shape == (3, 5)
     assert np.ptp(found[:, 0]) < 1e-6
     assert np.ptp(found[:, 1]) > 0
 
