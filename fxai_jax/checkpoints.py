@@ -338,11 +338,12 @@ def _read_arrays(folder: Path) -> Arrays:
         raise ValueError(f"{folder.parent} is incomplete: it has no arrays folder")
     place = {"driver": "file", "path": f"{folder}/"}
     store = {"driver": "ocdbt", "base": place}
+    shared = ts.Context()  # without it every array opens the store again
     try:
-        keys = ts.KvStore.open(store).result().list().result()
+        keys = ts.KvStore.open(store, context=shared).result().list().result()
         names = sorted({key.decode().rpartition("/")[0] for key in keys})
         specs = [{"driver": "zarr", "kvstore": {**store, "path": n}} for n in names]
-        opened = [ts.open(spec, open=True) for spec in specs]
+        opened = [ts.open(spec, open=True, context=shared) for spec in specs]
         reads = [array.result().read() for array in opened]
         values = [np.asarray(read.result()) for read in reads]
     except ValueError as error:
