@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jaxtyping import Int
 
 
 class Record(NamedTuple):
@@ -20,6 +21,45 @@ class Record(NamedTuple):
 
     error: str | None
     """What went wrong, in one line, or None."""
+
+
+class Gathered(NamedTuple):
+    """The values of the examples that went well, stacked."""
+
+    rows: Int[np.ndarray, " n"]
+    """Their places among all records."""
+
+    values: dict[str, np.ndarray]
+    """Arrays with a leading axis n, by name."""
+
+    errors: list[str]
+    """One sentence for each of the others."""
+
+
+def gather(records: Sequence[Record], title: str) -> Gathered:
+    """Stacks what a run found out.
+
+    Args:
+        records: Records whose values have the same names and shapes.
+        title: What was run, for the message.
+
+    Returns:
+        The values; examples that failed are left out.
+
+    Raises:
+        ValueError: If all of them failed.
+
+    Example:
+        >>> gather([Record("a", {"x": np.ones(2)}, None)], "FGGB").values["x"].shape
+        (1, 2)
+    """
+    rows = np.array([i for i, r in enumerate(records) if r.error is None], int)
+    errors = [record.error for record in records if record.error is not None]
+    if not rows.size:
+        raise ValueError(f"{title} failed on every pair: {errors[0]}")
+    names = records[rows[0]].values
+    values = {name: np.stack([records[i].values[name] for i in rows]) for name in names}
+    return Gathered(rows, values, errors)
 
 
 def read_journal(

@@ -24,6 +24,7 @@ from fxai_jax.numerics import pixel_ranks
 from fxai_jax.runners.evaluation.explainers import Explainer, ranking_map
 from fxai_jax.runners.evaluation.scores import Scores, groups_of
 from fxai_jax.runners.evaluation.tables import Estimate, Row, mean_interval
+from fxai_jax.runners.journal import gather
 from fxai_jax.runners.pair_runs import run_pairs
 
 MODES = ("deletion", "insertion")
@@ -177,13 +178,7 @@ def run_explainer(
         draws=draws,
     )
     records = run_pairs(function, model, key, pairs, title=explainer.title, **options)
-    rows = np.array([i for i, r in enumerate(records) if r.error is None], int)
-    errors = [record.error for record in records if record.error is not None]
-    if not rows.size:
-        raise ValueError(f"{explainer.title} failed on every pair: {errors[0]}")
-    names = records[rows[0]].values
-    curves = {name: np.stack([records[i].values[name] for i in rows]) for name in names}
-    return Run(rows, curves, errors)
+    return Run(*gather(records, explainer.title))
 
 
 def pair_measures(

@@ -18,6 +18,7 @@ from fxai_jax.metrics.faithfulness import area
 from fxai_jax.metrics.verification import check_labels, equal_error, fnmr_at_fmr
 from fxai_jax.runners.evaluation.scores import groups_of
 from fxai_jax.runners.evaluation.tables import Estimate, Row, mean_interval
+from fxai_jax.runners.journal import gather
 from fxai_jax.runners.pair_runs import run_pairs
 
 ORDERS = ("influence", "low to high", "high to low", "random")
@@ -131,15 +132,10 @@ def run_bands(
         raise ValueError(f"random orders need at least 1 draw, got {draws}")
     function = partial(pair_bands, masks=masks, perturb=perturb, draws=draws)
     records = run_pairs(function, model, key, pairs, title="bands", **options)
-    rows = np.array([i for i, r in enumerate(records) if r.error is None], int)
+    rows, values, errors = gather(records, "the frequency explanation")
     used = take_pairs(pairs, rows)
     check_labels(used.genuine)
-    directed, cosines = (
-        np.stack([records[i].values[name] for i in rows])
-        for name in ("directed", "curves")
-    )
-    errors = [record.error for record in records if record.error is not None]
-    return Run(used, directed, split_curves(cosines), errors)
+    return Run(used, values["directed"], split_curves(values["curves"]), errors)
 
 
 def split_curves(cosines: Float[np.ndarray, "n r s"]) -> dict[str, Curves]:

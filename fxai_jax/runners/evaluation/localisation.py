@@ -20,6 +20,7 @@ from fxai_jax.numerics import cosine
 from fxai_jax.runners.evaluation.explainers import Explainer, ranking_map
 from fxai_jax.runners.evaluation.scores import groups_of
 from fxai_jax.runners.evaluation.tables import Estimate, Row, mean_interval
+from fxai_jax.runners.journal import gather
 from fxai_jax.runners.streaming import run_examples
 
 KINDS = ("genuine", "impostor")
@@ -208,14 +209,7 @@ def run_patched(
     ]
     options |= {"title": explainer.title, "unit": "pairs"}
     records = run_examples(function, model, key, names, load, **options)
-    rows = np.array([i for i, r in enumerate(records) if r.error is None], int)
-    errors = [record.error for record in records if record.error is not None]
-    if not rows.size:
-        raise ValueError(f"{explainer.title} failed on every pair: {errors[0]}")
-    values = {
-        name: np.stack([records[i].values[name] for i in rows])
-        for name in records[rows[0]].values
-    }
+    rows, values, errors = gather(records, explainer.title)
     return Patched(rows, errors=errors, **values)
 
 

@@ -42,6 +42,7 @@ from fxai_jax.runners.evaluation.faithfulness import MARGINS, Run
 from fxai_jax.runners.evaluation.pixel_maps import PixelMap
 from fxai_jax.runners.evaluation.scores import groups_of
 from fxai_jax.runners.evaluation.tables import Estimate, Row, mean_interval
+from fxai_jax.runners.journal import gather
 from fxai_jax.runners.pair_runs import run_pairs
 
 Perturb = Literal["both", "probe"]
@@ -165,14 +166,7 @@ def run_map(
         pixel_curves, pixel_map=pixel_map, perturb=perturb, steps=steps, draws=draws
     )
     records = run_pairs(function, model, key, pairs, title=pixel_map.title, **options)
-    rows = np.array([i for i, r in enumerate(records) if r.error is None], int)
-    errors = [record.error for record in records if record.error is not None]
-    if not rows.size:
-        raise ValueError(f"{pixel_map.title} failed on every pair: {errors[0]}")
-    curves = {
-        name: np.stack([records[i].values[name] for i in rows]) for name in ORDERS
-    }
-    return Run(rows, curves, errors)
+    return Run(*gather(records, pixel_map.title))
 
 
 def pixel_rows(

@@ -16,6 +16,7 @@ from fxai_jax.metrics.sanity import Model, leaf_names, rank_correlation
 from fxai_jax.runners.compiling import face_shape
 from fxai_jax.runners.evaluation.explainers import Explainer
 from fxai_jax.runners.evaluation.tables import Estimate, Row, mean_interval
+from fxai_jax.runners.journal import gather
 from fxai_jax.runners.pair_runs import run_pairs
 
 ALIKE = 50.0
@@ -183,11 +184,8 @@ def run_explainer(
     records = run_pairs(
         function, networks, key, pairs, title=explainer.title, **options
     )
-    errors = [record.error for record in records if record.error is not None]
-    good = [record.values for record in records if record.error is None]
-    if not good:
-        raise ValueError(f"{explainer.title} failed on every pair: {errors[0]}")
-    return Run({name: np.stack([v[name] for v in good]) for name in good[0]}, errors)
+    _, values, errors = gather(records, explainer.title)
+    return Run(values, errors)
 
 
 def sanity_rows(
