@@ -79,6 +79,7 @@ def test_explain_amva_of_one_face_and_of_groups(folder, tmp_path, capsys):
     assert len(manifest["inputs"]) == 4
 
 
+@pytest.mark.slow
 def test_calibrate_writes_a_card_that_the_commands_use(folder, tmp_path, capsys):
     for copy in range(2):
         for name in sample_names():
