@@ -22,8 +22,8 @@ from fxai_jax.metrics.faithfulness import (
 )
 from fxai_jax.numerics import pixel_ranks
 from fxai_jax.runners.evaluation.explainers import Explainer, ranking_map
-from fxai_jax.runners.evaluation.scores import Scores, groups_of
-from fxai_jax.runners.evaluation.tables import Estimate, Row, mean_interval
+from fxai_jax.runners.evaluation.scores import Scores, common_rows, groups_of
+from fxai_jax.runners.evaluation.tables import Row, mean_estimates
 from fxai_jax.runners.journal import gather
 from fxai_jax.runners.pair_runs import run_pairs
 
@@ -248,9 +248,9 @@ def faithfulness_rows(
     Example:
         >>> faithfulness_rows(runs, titles, pairs, protocol)  # doctest: +SKIP
     """
-    common = np.array(sorted(set.intersection(*(set(r.rows) for r in runs.values()))))
+    common = common_rows(run.rows for run in runs.values())
     kept = take_pairs(pairs, common)
-    rows = []
+    groups, rows = groups_of(kept), []
     for fill in protocol.fills:
         measures = {
             name: pair_measures(
@@ -258,7 +258,7 @@ def faithfulness_rows(
             )
             for name, run in runs.items()
         }
-        for group, members in groups_of(kept).items():
+        for group, members in groups.items():
             place: Row = {"fill": fill, "group": group, "pairs": len(members)}
             headline = _with_margins(measures, members, seed)
             rows += [
@@ -337,8 +337,7 @@ def _with_margins(
         for label, reference in ((first[name][0], None), *MARGINS.items())
         if name != reference
     }
-    low, high = mean_interval(np.stack(list(columns.values()), axis=1), seed)
     rows: dict[str, Row] = {name: {} for name in measures}
-    for i, ((name, label), value) in enumerate(columns.items()):
-        rows[name][label] = Estimate(float(value.mean()), float(low[i]), float(high[i]))
+    for (name, label), estimate in mean_estimates(columns, seed).items():
+        rows[name][label] = estimate
     return rows

@@ -17,7 +17,7 @@ from fxai_jax.metrics.band_curves import Perturb, band_cosines, influence_order
 from fxai_jax.metrics.faithfulness import area
 from fxai_jax.metrics.verification import check_labels, equal_error, fnmr_at_fmr
 from fxai_jax.runners.evaluation.scores import groups_of
-from fxai_jax.runners.evaluation.tables import Estimate, Row, mean_interval
+from fxai_jax.runners.evaluation.tables import Row, mean_estimates
 from fxai_jax.runners.journal import gather
 from fxai_jax.runners.pair_runs import run_pairs
 
@@ -301,10 +301,9 @@ def _estimates(
             )
         if name != "random":
             columns[name, "del. under random"] = deleted["random"] - deleted[name]
-    low, high = mean_interval(np.stack(list(columns.values()), axis=1), seed)
     rows: dict[str, Row] = {name: {} for name in ORDERS}
-    for i, ((name, label), value) in enumerate(columns.items()):
-        rows[name][label] = Estimate(float(value.mean()), float(low[i]), float(high[i]))
+    for (name, label), estimate in mean_estimates(columns, seed).items():
+        rows[name][label] = estimate
     return rows
 
 

@@ -18,8 +18,8 @@ from fxai_jax.metrics.faithfulness import error_curves
 from fxai_jax.metrics.patches import localisation, paste, patch_mask, restoration_curve
 from fxai_jax.numerics import cosine
 from fxai_jax.runners.evaluation.explainers import Explainer, ranking_map
-from fxai_jax.runners.evaluation.scores import groups_of
-from fxai_jax.runners.evaluation.tables import Estimate, Row, mean_interval
+from fxai_jax.runners.evaluation.scores import common_rows, groups_of
+from fxai_jax.runners.evaluation.tables import Row, mean_estimates
 from fxai_jax.runners.journal import gather
 from fxai_jax.runners.streaming import run_examples
 
@@ -238,7 +238,7 @@ def localisation_rows(
     Example:
         >>> localisation_rows(runs, titles, pairs, threshold=0.45)  # doctest: +SKIP
     """
-    common = np.array(sorted(set.intersection(*(set(r.rows) for r in runs.values()))))
+    common = common_rows(run.rows for run in runs.values())
     kept = take_pairs(pairs, common)
     rows = []
     for group, members in groups_of(kept).items():
@@ -290,14 +290,13 @@ def _numbers(
         "ROC area": 100 * run.roc_area[chosen].mean(1),
         "PR area": 100 * run.precision_recall_area[chosen].mean(1),
     }
-    low, high = mean_interval(np.stack(list(areas.values()), axis=1), seed)
     errors = 100 * error_curve(run, chosen, kind, threshold)
-    row: Row = {
-        name: Estimate(float(value.mean()), float(low[i]), float(high[i]))
-        for i, (name, value) in enumerate(areas.items())
-    }
     patched, restored = float(errors[0]), float(errors[1:].mean())
-    return row | {"error patched": patched, "error restored": restored}
+    return {
+        **mean_estimates(areas, seed),
+        "error patched": patched,
+        "error restored": restored,
+    }
 
 
 def _persons(pairs: PairSet) -> Int[np.ndarray, " m"]:

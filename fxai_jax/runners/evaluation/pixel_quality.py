@@ -40,8 +40,8 @@ from fxai_jax.metrics.faithfulness import (
 )
 from fxai_jax.runners.evaluation.faithfulness import MARGINS, Run
 from fxai_jax.runners.evaluation.pixel_maps import PixelMap
-from fxai_jax.runners.evaluation.scores import groups_of
-from fxai_jax.runners.evaluation.tables import Estimate, Row, mean_interval
+from fxai_jax.runners.evaluation.scores import common_rows, groups_of
+from fxai_jax.runners.evaluation.tables import Row, mean_estimates
 from fxai_jax.runners.journal import gather
 from fxai_jax.runners.pair_runs import run_pairs
 
@@ -194,9 +194,7 @@ def pixel_rows(
     Example:
         >>> pixel_rows(runs, titles, pairs, threshold=0.4)  # doctest: +SKIP
     """
-    common = np.array(sorted(set.intersection(*(set(r.rows) for r in runs.values()))))
-    if not common.size:
-        raise ValueError("no pair is left that has the curves of every map")
+    common = common_rows(run.rows for run in runs.values())
     groups, rows = groups_of(take_pairs(pairs, common)), []
     for order, entry in ORDERS.items():
         measures = {
@@ -282,8 +280,7 @@ def _cells(
             if name != reference:
                 gain = better * (values - measures[reference])[members, 1]
                 columns[name, label] = gain
-    low, high = mean_interval(np.stack(list(columns.values()), axis=1), seed)
     rows: dict[str, Row] = {name: {} for name in measures}
-    for i, ((name, label), value) in enumerate(columns.items()):
-        rows[name][label] = Estimate(float(value.mean()), float(low[i]), float(high[i]))
+    for (name, label), estimate in mean_estimates(columns, seed).items():
+        rows[name][label] = estimate
     return rows

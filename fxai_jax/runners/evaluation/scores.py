@@ -1,11 +1,12 @@
 """The cosines of a list of pairs: every image is embedded once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import reduce
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from fxai_jax.array_types import FaceModel, Image, PRNGKey
 from fxai_jax.data.pair_sets import PairSet, take_pairs
@@ -138,6 +139,28 @@ def groups_of(pairs: PairSet) -> dict[str, np.ndarray]:
             for value in values:
                 found[f"{column}={value}"] = np.flatnonzero(np.array(texts) == value)
     return found
+
+
+def common_rows(rows: Iterable[Int[np.ndarray, " m"]]) -> Int[np.ndarray, " n"]:
+    """The pairs that went well in every one of several runs.
+
+    Args:
+        rows: Places of the pairs of each run that went well.
+
+    Returns:
+        Places that are in all of them, ascending.
+
+    Raises:
+        ValueError: If there is none.
+
+    Example:
+        >>> common_rows([np.array([0, 1, 3]), np.array([1, 2, 3])]).tolist()
+        [1, 3]
+    """
+    common = reduce(np.intersect1d, rows)
+    if not common.size:
+        raise ValueError("no pair is left that went well in every run")
+    return common
 
 
 def _compared(

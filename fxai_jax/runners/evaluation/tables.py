@@ -2,9 +2,9 @@
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +24,7 @@ class Estimate(NamedTuple):
 
 Cell = str | int | float | Estimate
 Row = dict[str, Cell]
+Key = TypeVar("Key", bound=Hashable)
 
 
 class Table(NamedTuple):
@@ -140,6 +141,29 @@ def mean_interval(
         chunk_size=100,
     )
     return np.asarray(interval.low), np.asarray(interval.high)
+
+
+def mean_estimates(
+    columns: Mapping[Key, Float[np.ndarray, " n"]], seed: int
+) -> dict[Key, Estimate]:
+    """Means of columns over the same pairs, each with its `mean_interval`.
+
+    Args:
+        columns: A number of each of n pairs, by any key.
+        seed: Start of the random numbers.
+
+    Returns:
+        Estimates by the same keys.
+
+    Example:
+        >>> mean_estimates({"a": np.array([1.0, 1.0])}, 0)["a"].value
+        1.0
+    """
+    ends = mean_interval(np.stack(list(columns.values()), axis=1), seed)
+    return {
+        key: Estimate(float(values.mean()), float(low), float(high))
+        for (key, values), low, high in zip(columns.items(), *ends, strict=True)
+    }
 
 
 def _line(cells: Sequence[str]) -> str:
