@@ -21,7 +21,8 @@ from conversion.reader import read
 from conversion.recipes import RECIPES
 from conversion.verifying import TOLERANCE, Verification, compare
 from conversion.verifying import verify as embed_samples
-from fxai_jax.checkpoints import Card, load_card, save_backbone
+from fxai_jax.cards import Card, load_card
+from fxai_jax.checkpoints import save_backbone
 from fxai_jax.command_line import STDERR, Commands, File, run
 
 

@@ -13,7 +13,8 @@ from flax import nnx
 from conversion.naming import naming_of
 from conversion.recipes import RECIPES
 from conversion.rules import source_of
-from fxai_jax.checkpoints import Card, load_backbone, load_card, model_arrays
+from fxai_jax.cards import Card, load_card
+from fxai_jax.checkpoints import load_backbone, model_arrays
 
 
 def export_folder(folder: str | Path) -> dict[str, np.ndarray]:

@@ -17,7 +17,8 @@ from conversion.detection import (
 )
 from conversion.reader import RawCheckpoint, read
 from conversion.recipe import Recipe
-from fxai_jax.checkpoints import Card, empty_network, fill, save_backbone
+from fxai_jax.cards import Card
+from fxai_jax.checkpoints import empty_network, fill, save_backbone
 
 
 class Report(NamedTuple):

@@ -15,7 +15,7 @@ import numpy as np
 import tflite
 
 from fxai_jax.backbones.mobilefacenet import MobileFaceNet
-from fxai_jax.checkpoints import Card
+from fxai_jax.cards import Card
 
 PACKAGE_SHA256 = "67bcfa3cbc1b19bb146359a95b28fa96c498d00054813b28514e6795cf06e05f"
 NETWORK_SHA256 = "d8ba40c0127fb8ca9917e8fddc79bbbda063657bc92a496d34da0bc8a760443b"

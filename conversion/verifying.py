@@ -8,7 +8,8 @@ import jax
 import numpy as np
 
 from fxai_jax.array_types import FaceModel
-from fxai_jax.checkpoints import Card, load_backbone, load_card
+from fxai_jax.cards import Card, load_card
+from fxai_jax.checkpoints import load_backbone
 from fxai_jax.data.faces import sample_face
 
 FACES = ("a_1", "a_2", "a_3", "b_1", "c_1")

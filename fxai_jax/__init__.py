@@ -6,9 +6,9 @@
 >>> result = fx.fggb.explain(model, a, b, threshold=0.45, chunk_size=16)
 """
 
-from fxai_jax.checkpoints import list_backbones as list_backbones
+from fxai_jax.cards import list_backbones as list_backbones
+from fxai_jax.cards import load_card as load_card
 from fxai_jax.checkpoints import load_backbone as load_backbone
-from fxai_jax.checkpoints import load_card as load_card
 from fxai_jax.chunking import batched as batched
 from fxai_jax.data.faces import sample_face as sample_face
 from fxai_jax.data.faces import sample_names as sample_names

@@ -6,14 +6,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fxai_jax import checkpoints
+from fxai_jax import cards, checkpoints
 from fxai_jax.backbones.mobilefacenet import MobileFaceNet
 
 
 @pytest.fixture
 def folder(tmp_path):
     copy = tmp_path / "network"
-    shutil.copytree(checkpoints.checkpoint_folder("mobilefacenet"), copy)
+    shutil.copytree(cards.checkpoint_folder("mobilefacenet"), copy)
     return copy
 
 
@@ -24,14 +24,14 @@ def edit_card(folder, **changes):
 
 
 def test_the_shipped_network_loads_by_name_and_by_path(folder):
-    assert checkpoints.list_backbones() == ("mobilefacenet",)
+    assert cards.list_backbones() == ("mobilefacenet",)
     named, pathed = map(checkpoints.load_backbone, ("mobilefacenet", folder))
     for name, array in checkpoints.model_arrays(named).items():
         np.testing.assert_array_equal(array, checkpoints.model_arrays(pathed)[name])
 
 
 def test_the_card_says_what_a_paper_must_cite():
-    card = checkpoints.load_card("mobilefacenet")
+    card = cards.load_card("mobilefacenet")
     assert card.threshold == 0.45
     assert card.embedding_size == 192
     assert card.options["scale"] == 128.0
@@ -50,7 +50,7 @@ def test_dtype_casts_the_parameters():
 
 
 def test_save_and_load_change_no_bit(tmp_path, rng):
-    card = checkpoints.load_card("mobilefacenet")
+    card = cards.load_card("mobilefacenet")
     model = MobileFaceNet(**card.options)
     values = rng.normal(size=(512, 192)).astype(np.float32)
     model.linear.kernel[...] = values
@@ -58,7 +58,7 @@ def test_save_and_load_change_no_bit(tmp_path, rng):
     assert written.weights_sha256 != card.weights_sha256
     again = checkpoints.load_backbone(tmp_path / "net")
     np.testing.assert_array_equal(again.linear.kernel[...], values)
-    assert checkpoints.load_card(tmp_path / "net") == written
+    assert cards.load_card(tmp_path / "net") == written
 
 
 def test_the_digest_sees_every_change(rng):
@@ -121,7 +121,7 @@ def test_a_lost_file_is_named(folder):
 
 
 def test_arrays_of_another_network_are_named(folder):
-    options = checkpoints.load_card(folder).options
+    options = cards.load_card(folder).options
     edit_card(folder, options=options | {"embedding_size": 512})
     with pytest.raises(ValueError, match=r"bn/bias is float32\(192,\), expected"):
         checkpoints.load_backbone(folder)
@@ -137,7 +137,7 @@ def test_other_arrays_of_the_right_shape_are_noticed(folder):
 
 
 def test_an_unknown_family_or_option_is_named(folder):
-    options = checkpoints.load_card(folder).options
+    options = cards.load_card(folder).options
     edit_card(folder, options=options | {"depth": 3})
     with pytest.raises(ValueError, match="options of 'mobilefacenet' do not fit"):
         checkpoints.load_backbone(folder)

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import fxai_jax
-from fxai_jax.checkpoints import load_backbone, load_card
+from fxai_jax.cards import load_card
+from fxai_jax.checkpoints import load_backbone
 from fxai_jax.data.faces import sample_face, sample_path
 
 ROOT = Path(__file__).parent.parent
@@ -25,8 +26,10 @@ NAMES = {
     "sample_face": sample_face,
     "sample_path": sample_path,
 }
+# Their examples explain a face with the shipped network, each operation compiled apart.
+SLOW = {f"fxai_jax.methods.{name}" for name in ("amva", "frequency", "plq")}
 MODULES = ["fxai_jax"] + [
-    info.name
+    pytest.param(info.name, marks=pytest.mark.slow if info.name in SLOW else ())
     for info in pkgutil.walk_packages(fxai_jax.__path__, "fxai_jax.")
     if not info.name.endswith("__main__")
 ]
@@ -43,6 +46,7 @@ def test_the_examples_of_a_module_are_true(name):
     assert runner.summarize(verbose=False).failed == 0, "".join(said)
 
 
+@pytest.mark.slow
 def test_the_python_of_the_readme_runs():
     text = (ROOT / "README.md").read_text("utf-8")
     code = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))

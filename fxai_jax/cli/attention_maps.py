@@ -14,7 +14,8 @@ from rich.table import Table
 
 from fxai_jax import visualize
 from fxai_jax.array_types import Saliency, Score
-from fxai_jax.checkpoints import Card, load_backbone, load_card
+from fxai_jax.cards import Card, load_card
+from fxai_jax.checkpoints import load_backbone
 from fxai_jax.cli.sets import Files, run_set
 from fxai_jax.cli.shared import DEFAULT, OUT, read_face
 from fxai_jax.data.images import Pixels

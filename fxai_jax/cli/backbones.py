@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
-from fxai_jax.checkpoints import list_backbones, load_card
+from fxai_jax.cards import list_backbones, load_card
 
 
 def backbones() -> None:

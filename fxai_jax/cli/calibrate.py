@@ -5,13 +5,8 @@ import shutil
 from functools import partial
 from pathlib import Path
 
-from fxai_jax.checkpoints import (
-    checkpoint_folder,
-    list_backbones,
-    load_backbone,
-    load_card,
-    write_card,
-)
+from fxai_jax.cards import checkpoint_folder, list_backbones, load_card, write_card
+from fxai_jax.checkpoints import load_backbone
 from fxai_jax.cli.sets import Files, run_set
 from fxai_jax.data.pairs import read_pairs
 from fxai_jax.runners import faces

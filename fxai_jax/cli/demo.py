@@ -10,7 +10,8 @@ from rich.progress import track
 from rich.table import Table
 
 from fxai_jax.array_types import FaceModel
-from fxai_jax.checkpoints import Card, load_backbone, load_card
+from fxai_jax.cards import Card, load_card
+from fxai_jax.checkpoints import load_backbone
 from fxai_jax.cli.attention_maps import write_variation
 from fxai_jax.cli.pair_maps import pair_row, write_fggb, write_frequency
 from fxai_jax.cli.quality_maps import plq_row, write_plq

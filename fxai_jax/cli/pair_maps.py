@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from fxai_jax import visualize
-from fxai_jax.checkpoints import Card, load_backbone, load_card
+from fxai_jax.cards import Card, load_card
+from fxai_jax.checkpoints import load_backbone
 from fxai_jax.cli.shared import DEFAULT, OUT, pair_threshold, read_face, tell
 from fxai_jax.command_line import STDERR, File
 from fxai_jax.data.images import Pixels

@@ -9,7 +9,7 @@ import jax
 import tyro
 
 from fxai_jax.array_types import FaceModel
-from fxai_jax.checkpoints import Card
+from fxai_jax.cards import Card
 from fxai_jax.cli.shared import read_face, tell
 from fxai_jax.command_line import STDERR
 from fxai_jax.runners.journal import Record

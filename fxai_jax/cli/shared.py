@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fxai_jax.checkpoints import Card
+from fxai_jax.cards import Card
 from fxai_jax.command_line import STDERR
 from fxai_jax.data.alignment import align, read_landmarks
 from fxai_jax.data.images import Pixels, load_image

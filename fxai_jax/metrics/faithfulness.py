@@ -237,16 +237,17 @@ def cosine_curve(
     return jax.vmap(cosine, in_axes=each)(perturbed, reference)
 
 
-def area(curve: Float[Array, " s"]) -> Score:
-    """Area under a curve over the perturbed share of the pixels, by trapezoids.
+def area(curve: Float[Array, "*n s"]) -> Float[Array, "*n"]:
+    """Area under curves over the perturbed share of the pixels, by trapezoids.
 
     Args:
-        curve: Values with shape (s,) at equal steps from 0 to 1, such as cosines or
-            accuracies; s at least 2.
+        curve: Values with shape (..., s) at equal steps from 0 to 1, such as cosines
+            or accuracies; s at least 2.
 
     Returns:
-        The area, in the unit of the curve: that of the constant 1 is 1. For similarity
-        maps on genuine pairs lower is better in deletion, higher in insertion.
+        The areas with shape (...), in the unit of the curves: that of the constant 1
+        is 1. For similarity maps on genuine pairs lower is better in deletion, higher
+        in insertion.
 
     Raises:
         ValueError: If there are fewer than 2 values.
@@ -255,9 +256,9 @@ def area(curve: Float[Array, " s"]) -> Score:
         >>> float(area(jnp.array([1.0, 0.5, 0.0])))
         0.5
     """
-    if curve.shape[0] < 2:
-        raise ValueError(f"an area needs at least 2 values, got {curve.shape[0]}")
-    return jnp.mean((curve[1:] + curve[:-1]) / 2)
+    if curve.shape[-1] < 2:
+        raise ValueError(f"an area needs at least 2 values, got {curve.shape[-1]}")
+    return jnp.mean((curve[..., 1:] + curve[..., :-1]) / 2, axis=-1)
 
 
 def error_curves(

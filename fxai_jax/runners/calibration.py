@@ -7,7 +7,7 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 
-from fxai_jax.checkpoints import Card
+from fxai_jax.cards import Card
 from fxai_jax.data.pairs import PairList
 from fxai_jax.methods import plq
 from fxai_jax.metrics.verification import equal_error

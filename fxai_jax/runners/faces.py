@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Shaped
 
 from fxai_jax.array_types import FaceModel, Image, PRNGKey
-from fxai_jax.checkpoints import Card
+from fxai_jax.cards import Card
 from fxai_jax.methods import amva, plq, quality
 from fxai_jax.methods.plq import SATURATED, SMALL_SUM
 from fxai_jax.runners.compiling import compile_timed, face_shape

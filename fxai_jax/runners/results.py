@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from fxai_jax.checkpoints import Card
+from fxai_jax.cards import Card
 from fxai_jax.runners.compiling import PRECISION
 
 

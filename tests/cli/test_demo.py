@@ -4,7 +4,7 @@ from importlib.metadata import version
 import pytest
 from PIL import Image
 
-from fxai_jax.checkpoints import load_card
+from fxai_jax.cards import load_card
 from tests.cli.commands import results, run
 
 

@@ -5,7 +5,7 @@ from importlib.metadata import version
 import pytest
 from PIL import Image
 
-from fxai_jax.checkpoints import load_card
+from fxai_jax.cards import load_card
 from fxai_jax.cli.shared import read_face
 from fxai_jax.data.faces import sample_path
 from tests.cli.commands import results, run

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from fxai_jax.checkpoints import load_card
+from fxai_jax.cards import load_card
 from fxai_jax.data.faces import sample_names, sample_path
 from tests.cli.commands import fails, results, run
 

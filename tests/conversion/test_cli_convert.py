@@ -7,7 +7,8 @@ import pytest
 from conversion import cli
 from conversion.export import write_safetensors
 from conversion.reader import read
-from fxai_jax.checkpoints import load_backbone, load_card
+from fxai_jax.cards import load_card
+from fxai_jax.checkpoints import load_backbone
 from fxai_jax.data.faces import sample_face
 from tests.conversion import reader_files
 from tests.reference import backbone_goldens

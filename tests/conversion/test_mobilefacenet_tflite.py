@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from conversion import cli
-from fxai_jax.checkpoints import load_card
+from fxai_jax.cards import load_card
 
 tflite = pytest.importorskip("tflite")
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from fxai_jax.backbones.layers import dropout
-from fxai_jax.checkpoints import load_backbone, load_card
+from fxai_jax.cards import load_card
+from fxai_jax.checkpoints import load_backbone
 from fxai_jax.chunking import batched
 from fxai_jax.data.faces import sample_face
 from fxai_jax.methods import plq, quality

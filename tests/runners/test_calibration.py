@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fxai_jax.checkpoints import load_card
+from fxai_jax.cards import load_card
 from fxai_jax.data.pairs import PairList
 from fxai_jax.runners.calibration import calibrated_quality, calibrated_threshold
 from fxai_jax.runners.faces import quality_constants, quality_notices

@@ -6,7 +6,8 @@ import jax
 import numpy as np
 
 from fxai_jax import visualize
-from fxai_jax.checkpoints import load_backbone, load_card
+from fxai_jax.cards import load_card
+from fxai_jax.checkpoints import load_backbone
 from fxai_jax.cli.evaluate.shared import PairFile, open_list, publish, score_list
 from fxai_jax.cli.shared import DEFAULT, OUT, tell
 from fxai_jax.command_line import STDERR

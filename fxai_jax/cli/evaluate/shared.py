@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from fxai_jax.array_types import FaceModel
-from fxai_jax.checkpoints import Card
+from fxai_jax.cards import Card
 from fxai_jax.cli.shared import tell
 from fxai_jax.command_line import STDERR
 from fxai_jax.data.faces import sample_pairs

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from fxai_jax import visualize
-from fxai_jax.checkpoints import Card, load_backbone, load_card
+from fxai_jax.cards import Card, load_card
+from fxai_jax.checkpoints import load_backbone
 from fxai_jax.cli.evaluate.shared import PairFile, open_list, publish, score_list
 from fxai_jax.cli.shared import DEFAULT, OUT, pair_threshold
 from fxai_jax.metrics.verification import check_labels

@@ -318,7 +318,7 @@ def _ends(
 
 
 def _areas(curves: Float[np.ndarray, "n r s"]) -> Float[np.ndarray, "n r"]:
-    return np.asarray(jax.vmap(jax.vmap(area))(jnp.asarray(curves)))
+    return np.asarray(area(jnp.asarray(curves)))
 
 
 def _at(run: Run, rows: np.ndarray) -> Curves:

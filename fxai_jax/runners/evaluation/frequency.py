@@ -280,7 +280,7 @@ def _rates(
 
 
 def _areas(curves: Float[np.ndarray, "n r s"]) -> Float[np.ndarray, "n r"]:
-    return np.asarray(jnp.vectorize(area, signature="(s)->()")(curves))
+    return np.asarray(area(jnp.asarray(curves)))
 
 
 def _estimates(

@@ -26,7 +26,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from fxai_jax.array_types import FaceModel, Image, PRNGKey
 from fxai_jax.data.pair_sets import PairSet, take_pairs
@@ -36,8 +36,10 @@ from fxai_jax.metrics.faithfulness import (
     area,
     cosine_curve,
     error_curves,
-    perturbed_embeddings,
+    filling,
+    transition,
 )
+from fxai_jax.numerics import pixel_ranks
 from fxai_jax.runners.evaluation.faithfulness import MARGINS, Run
 from fxai_jax.runners.evaluation.pixel_maps import PixelMap
 from fxai_jax.runners.evaluation.scores import common_rows, groups_of
@@ -101,16 +103,15 @@ def pixel_curves(
     Example:
         >>> pixel_curves(model, key, a, b, **options)  # doctest: +SKIP
     """
+    turn = partial(transition, model, steps=steps, chunk_size=chunk_size)
 
     def embeddings(image_key: PRNGKey, image: Image) -> dict[str, Float[Array, "s d"]]:
-        keys = jax.random.split(image_key)
-        map_, perturbed = pixel_map.quality(model, keys[0], image), {}
-        for name, (sign, mode, fill, _) in ORDERS.items():
-            options = {"mode": mode, "fill": fill, "steps": steps}
-            perturbed[name] = perturbed_embeddings(
-                model, keys[1], image, sign * map_, chunk_size=chunk_size, **options
-            )
-        return perturbed
+        map_key, tie_key = jax.random.split(image_key)
+        ranks = pixel_ranks(tie_key, pixel_map.quality(model, map_key, image))
+        # One sweep over all orders, so that the network is compiled once.
+        sweeps = [_sweep(order, ranks, image) for order in ORDERS.values()]
+        stacked = [jnp.stack(each) for each in zip(*sweeps, strict=True)]
+        return dict(zip(ORDERS, lax.map(lambda x: turn(*x), stacked), strict=True))
 
     def one_draw(draw_key: PRNGKey) -> dict[str, Float[Array, " s"]]:
         keys = jax.random.split(draw_key)
@@ -229,8 +230,7 @@ def pair_means(
     """
     rejected = (curves < threshold).astype(np.float32)
     both = jnp.stack([jnp.asarray(curves, jnp.float32), jnp.asarray(rejected)], axis=1)
-    areas = jax.vmap(jax.vmap(jax.vmap(area)))(both)
-    return 100 * np.asarray(areas).mean(-1)
+    return 100 * np.asarray(area(both)).mean(-1)
 
 
 def mean_cosine(run: Run, order: str) -> Float[np.ndarray, " s"]:
@@ -268,6 +268,15 @@ def fnmr_curve(run: Run, order: str, *, threshold: float) -> Float[np.ndarray, "
     genuine = np.ones(cosines.shape[0], bool)
     curves = error_curves(cosines, genuine, threshold=threshold)
     return 100 * np.asarray(curves.fnmr)
+
+
+def _sweep(
+    order: Order, ranks: Int[Array, "h w"], image: Image
+) -> tuple[Int[Array, "h w"], Image, Image]:
+    turned = ranks if order.sign > 0 else ranks.size - 1 - ranks
+    filled = filling(image, fill=order.fill)
+    ends = (image, filled) if order.mode == "deletion" else (filled, image)
+    return turned, *ends
 
 
 def _cells(

@@ -15,7 +15,7 @@ from fxai_jax.data.pair_sets import PairSet
 from fxai_jax.metrics.sanity import Model, leaf_names, rank_correlation
 from fxai_jax.runners.compiling import face_shape
 from fxai_jax.runners.evaluation.explainers import Explainer
-from fxai_jax.runners.evaluation.tables import Estimate, Row, mean_interval
+from fxai_jax.runners.evaluation.tables import Row, mean_estimates
 from fxai_jax.runners.journal import gather
 from fxai_jax.runners.pair_runs import run_pairs
 
@@ -215,11 +215,16 @@ def sanity_rows(
     """
     rows = []
     for name, (values, _) in runs.items():
-        estimates = {m: _estimates(values[m], seed) for m in MEASURES}
+        columns = {
+            (measure, depth): 100 * values[measure][:, depth]
+            for measure in MEASURES
+            for depth in range(1, len(layers) + 1)
+        }
+        estimates = mean_estimates(columns, seed)
         change = 100 * np.abs(values["cosine"] - values["cosine"][:, :1]).mean(0)
         rows += [
             {"explainer": titles[name], "layers": depth, "down to": layer}
-            | {measure: estimates[measure][depth] for measure in MEASURES}
+            | {measure: estimates[measure, depth] for measure in MEASURES}
             | {"cosine change": float(change[depth])}
             for depth, layer in enumerate(layers, 1)
         ]
@@ -265,10 +270,3 @@ def insensitive(runs: Mapping[str, Run], measure: str) -> dict[str, float]:
 
 def _layer(name: str) -> str:
     return name.split(".")[0]
-
-
-def _estimates(values: Float[np.ndarray, "n s"], seed: int) -> list[Estimate]:
-    percent = 100 * values
-    ends = mean_interval(percent, seed)
-    each = zip(percent.mean(0), *ends, strict=True)
-    return [Estimate(*map(float, numbers)) for numbers in each]

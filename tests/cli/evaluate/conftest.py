@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from fxai_jax import checkpoints
+from fxai_jax import cards, checkpoints
 from tests.reference.backbone_cases import TINY
 
 
@@ -19,7 +19,7 @@ def backbone(tmp_path, rng):
         case.make(),
     )
     card = dataclasses.replace(
-        checkpoints.load_card("mobilefacenet"),
+        cards.load_card("mobilefacenet"),
         family=case.family,
         options=case.options,
         embedding_size=16,

@@ -1,0 +1,146 @@
+"""Cards: what a checkpoint folder holds, and where it is found.
+
+The card, ``card.json``, names the network family and its options, so the folder alone
+is enough to rebuild the model, and carries what a paper needs to cite: source, licence,
+and the sha256 of the arrays.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+_PACKAGE = Path(__file__).parent
+FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Card:
+    """What a checkpoint is and where it comes from.
+
+    Attributes:
+        name: Name to show.
+        family: Network family, a key of `fxai_jax.backbones.registry.FAMILIES`.
+        options: Keyword arguments of the family, with the input convention.
+        image_size: Height and width of the input in pixels.
+        embedding_size: d, entries of the embedding.
+        alignment: Template of the five landmarks, such as "arcface-112".
+        weights_sha256: Digest of names, shapes, dtypes and bytes of all arrays.
+        source: Where the weights were published.
+        licence: Terms of the weights.
+        threshold: Cosine at the equal error rate, None when nobody measured it.
+        threshold_measured_on: The pairs it was measured on.
+        quality: Calibration of the pixel-level quality, and how it was measured.
+        notes: Anything else a user should know.
+        format: Version of this layout.
+    """
+
+    name: str
+    family: str
+    options: dict[str, Any]
+    image_size: tuple[int, int]
+    embedding_size: int
+    alignment: str
+    weights_sha256: str
+    source: dict[str, Any]
+    licence: str
+    threshold: float | None = None
+    threshold_measured_on: str = ""
+    quality: dict[str, Any] | None = None
+    notes: str = ""
+    format: int = FORMAT
+
+
+def list_backbones() -> tuple[str, ...]:
+    """Names of the networks that ship with the library.
+
+    Returns:
+        Names that `load_backbone` accepts.
+
+    Example:
+        >>> list_backbones()
+        ('mobilefacenet',)
+    """
+    return tuple(sorted(card.parent.name for card in _shipped().glob("*/card.json")))
+
+
+def load_card(name_or_path: str | Path) -> Card:
+    """Reads the card of a shipped network or of a checkpoint folder.
+
+    Args:
+        name_or_path: A name from `list_backbones`, or a folder.
+
+    Returns:
+        The card.
+
+    Raises:
+        ValueError: If there is no such network, or the card cannot be read.
+
+    Example:
+        >>> load_card("mobilefacenet").embedding_size
+        192
+    """
+    path = checkpoint_folder(name_or_path) / "card.json"
+    try:
+        fields = json.loads(path.read_text("utf-8"))
+        fields["image_size"] = tuple(fields["image_size"])
+        card = Card(**fields)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is not a card of this library: {error}") from error
+    if card.format != FORMAT:
+        raise ValueError(
+            f"{path} has layout {card.format}, this version reads {FORMAT}; "
+            "convert the checkpoint again"
+        )
+    return card
+
+
+def write_card(folder: str | Path, card: Card) -> None:
+    """Writes the card of a checkpoint folder.
+
+    Args:
+        folder: The folder.
+        card: Its card, with the digest of the arrays that are there.
+
+    Example:
+        >>> write_card("my_network", card)  # doctest: +SKIP
+    """
+    text = json.dumps(dataclasses.asdict(card), indent=2, ensure_ascii=False)
+    (Path(folder) / "card.json").write_text(text + "\n", "utf-8")
+
+
+def checkpoint_folder(name_or_path: str | Path) -> Path:
+    """The folder of a shipped network's name or of a path.
+
+    Args:
+        name_or_path: A name from `list_backbones`, or a folder.
+
+    Returns:
+        Absolute path of a folder that holds a card.
+
+    Raises:
+        ValueError: If there is no such network or folder.
+
+    Example:
+        >>> checkpoint_folder("mobilefacenet").name
+        'mobilefacenet'
+    """
+    if str(name_or_path) in list_backbones():
+        return _shipped() / str(name_or_path)
+    folder = Path(name_or_path).absolute()
+    if not folder.is_dir():
+        raise ValueError(
+            f"no network {str(name_or_path)!r}: it is neither a shipped one "
+            f"({', '.join(list_backbones())}) nor a checkpoint folder"
+        )
+    if not (folder / "card.json").is_file():
+        raise ValueError(
+            f"{folder} has no card.json, so it is not a checkpoint of this library; "
+            "convert a PyTorch checkpoint with fxai-convert"
+        )
+    return folder
+
+
+def _shipped() -> Path:
+    inside = _PACKAGE / "weights"
+    return inside if inside.is_dir() else _PACKAGE.parent / "weights"
