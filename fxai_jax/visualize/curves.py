@@ -1,7 +1,7 @@
 """Curves of evaluations: one panel per condition, one line per explainer or group."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib import colormaps
@@ -67,14 +67,13 @@ def curves_figure(
     rows = -(-len(panels) // columns)
     figure = Figure(figsize=(3.6 * columns + 2.2, 3 * rows + 0.4), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, sharey=share_y).ravel()
-    names = list(dict.fromkeys(name for panel in panels for name in panel.lines))
-    drawn = {}
+    looks, drawn = _looks(panels), {}
     for axis, panel in zip(axes, panels, strict=False):
-        drawn |= _draw(axis, panel, names)
+        drawn |= _draw(axis, panel, looks)
     for axis in axes[len(panels) :]:
         axis.set_axis_off()
     legend = figure.legend(
-        [drawn[name] for name in names], names, loc="outside right center", fontsize=9
+        list(drawn.values()), list(drawn), loc="outside right center", fontsize=9
     )
     for text in legend.get_texts():
         text.set_parse_math(False)
@@ -82,21 +81,31 @@ def curves_figure(
     return figure
 
 
-def _draw(axis: Axes, panel: Panel, names: Sequence[str]) -> dict:
+def _looks(panels: Sequence[Panel]) -> dict[str, dict[str, Any]]:
+    lines = {name: line for panel in panels for name, line in panel.lines.items()}
+    greys = [name for name, line in lines.items() if line.reference]
+    coloured = [name for name in lines if name not in greys]
+    looks = {
+        name: {"color": COLOURS[i % 9], "linestyle": STYLES[i // 9 % 3]}
+        for i, name in enumerate(coloured)
+    }
+    return looks | {
+        name: {"color": GREYS[i % 3], "linestyle": STYLES[i % 3]}
+        for i, name in enumerate(greys)
+    }
+
+
+def _draw(axis: Axes, panel: Panel, looks: Mapping[str, dict[str, Any]]) -> dict:
     handles = {}
     for name, line in panel.lines.items():
-        place = names.index(name)
-        colour = GREYS[place % 3] if line.reference else COLOURS[place % 9]
-        style = {
-            "color": colour,
-            "linestyle": STYLES[place % 3 if line.reference else place // 9 % 3],
-            "drawstyle": "steps-post" if line.stairs else "default",
-            "linewidth": 1.3,
-        }
+        steps = "steps-post" if line.stairs else "default"
+        style: dict[str, Any] = {**looks[name], "drawstyle": steps, "linewidth": 1.3}
         y = finite(line.y, f"curve of {name}")
         handles[name] = axis.plot(line.x, y, **style)[0]
         if line.band is not None:
-            axis.fill_between(line.x, *line.band, color=colour, alpha=0.15, linewidth=0)
+            axis.fill_between(
+                line.x, *line.band, color=style["color"], alpha=0.15, linewidth=0
+            )
     axis.set(title=panel.title, xlabel=panel.x_label, ylabel=panel.y_label)
     axis.set_xscale("log" if panel.log_x else "linear")
     if all(np.all(line.x == np.round(line.x)) for line in panel.lines.values()):

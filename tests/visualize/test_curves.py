@@ -42,6 +42,17 @@ def test_only_references_are_grey():
     assert len(looks) == 20
 
 
+@pytest.mark.parametrize("others", [0, 1, 5])
+def test_references_look_alike_whatever_stands_beside_them(others):
+    panels = [panel(*(f"explainer {i}" for i in range(others)))]
+    for name in ("prior", "chance"):
+        panels[0].lines[name] = Line(X, X / 10, reference=True)
+    [axis] = curves_figure(panels, columns=1).axes
+    prior, chance = axis.get_lines()[others:]
+    assert (prior.get_linestyle(), chance.get_linestyle()) == ("-", "--")
+    assert to_rgb(prior.get_color()) != to_rgb(chance.get_color())
+
+
 def test_bands_and_stairs_are_drawn():
     line = Line(X, X / 4, (X / 4 - 0.1, X / 4 + 0.1), stairs=True)
     figure = curves_figure([Panel("t", "x", "y", {"a": line})], columns=1)
