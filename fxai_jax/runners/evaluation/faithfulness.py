@@ -23,7 +23,7 @@ from fxai_jax.metrics.faithfulness import (
 from fxai_jax.numerics import pixel_ranks
 from fxai_jax.runners.evaluation.explainers import Explainer, ranking_map
 from fxai_jax.runners.evaluation.scores import Scores, common_rows, groups_of
-from fxai_jax.runners.evaluation.tables import Row, mean_estimates
+from fxai_jax.runners.evaluation.tables import Row, estimate_rows
 from fxai_jax.runners.journal import gather
 from fxai_jax.runners.pair_runs import run_pairs
 
@@ -337,7 +337,4 @@ def _with_margins(
         for label, reference in ((first[name][0], None), *MARGINS.items())
         if name != reference
     }
-    rows: dict[str, Row] = {name: {} for name in measures}
-    for (name, label), estimate in mean_estimates(columns, seed).items():
-        rows[name][label] = estimate
-    return rows
+    return estimate_rows(columns, seed)

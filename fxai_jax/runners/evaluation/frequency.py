@@ -17,7 +17,7 @@ from fxai_jax.metrics.band_curves import Perturb, band_cosines, influence_order
 from fxai_jax.metrics.faithfulness import area
 from fxai_jax.metrics.verification import check_labels, equal_error, fnmr_at_fmr
 from fxai_jax.runners.evaluation.scores import groups_of
-from fxai_jax.runners.evaluation.tables import Row, mean_estimates
+from fxai_jax.runners.evaluation.tables import Row, estimate_rows
 from fxai_jax.runners.journal import gather
 from fxai_jax.runners.pair_runs import run_pairs
 
@@ -301,10 +301,7 @@ def _estimates(
             )
         if name != "random":
             columns[name, "del. under random"] = deleted["random"] - deleted[name]
-    rows: dict[str, Row] = {name: {} for name in ORDERS}
-    for (name, label), estimate in mean_estimates(columns, seed).items():
-        rows[name][label] = estimate
-    return rows
+    return estimate_rows(columns, seed)
 
 
 def _error_areas(run: Run, members: np.ndarray, fmr: float) -> dict[str, Row]:

@@ -43,7 +43,7 @@ from fxai_jax.numerics import pixel_ranks
 from fxai_jax.runners.evaluation.faithfulness import MARGINS, Run
 from fxai_jax.runners.evaluation.pixel_maps import PixelMap
 from fxai_jax.runners.evaluation.scores import common_rows, groups_of
-from fxai_jax.runners.evaluation.tables import Row, mean_estimates
+from fxai_jax.runners.evaluation.tables import Row, estimate_rows
 from fxai_jax.runners.journal import gather
 from fxai_jax.runners.pair_runs import run_pairs
 
@@ -289,7 +289,4 @@ def _cells(
             if name != reference:
                 gain = better * (values - measures[reference])[members, 1]
                 columns[name, label] = gain
-    rows: dict[str, Row] = {name: {} for name in measures}
-    for (name, label), estimate in mean_estimates(columns, seed).items():
-        rows[name][label] = estimate
-    return rows
+    return estimate_rows(columns, seed)

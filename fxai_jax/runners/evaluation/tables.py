@@ -158,6 +158,29 @@ def mean_estimates(
     return {key: Estimate(*map(float, numbers)) for key, *numbers in each}
 
 
+def estimate_rows(
+    columns: Mapping[tuple[str, str], Float[np.ndarray, " n"]], seed: int
+) -> dict[str, Row]:
+    """`mean_estimates` of columns that belong to rows.
+
+    Args:
+        columns: A number of each of n pairs, by row and name of the column.
+        seed: Start of the random numbers.
+
+    Returns:
+        The estimates of each row, by its key.
+
+    Example:
+        >>> rows = estimate_rows({("FGGB", "deletion"): np.array([1.0, 1.0])}, 0)
+        >>> rows["FGGB"]["deletion"].value
+        1.0
+    """
+    rows: dict[str, Row] = {}
+    for (row, column), estimate in mean_estimates(columns, seed).items():
+        rows.setdefault(row, {})[column] = estimate
+    return rows
+
+
 def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 

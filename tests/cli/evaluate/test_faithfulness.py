@@ -37,12 +37,9 @@ def table(stem):
         )
 
 
-def test_genuine_pairs_give_table_figure_and_manifest(
-    listed, backbone, tmp_path, capsys
-):
+def test_genuine_pairs_give_table_figure_and_manifest(listed, tmp_path, capsys):
     out = tmp_path / "out"
     quick = (*QUICK, "--fills", "blur", "--steps", "3", "--out", out)
-    quick = (*quick, "--backbone", backbone)
     run("evaluate", "faithfulness", listed, *quick)
     streams = capsys.readouterr()
     assert "1 images cannot be used; 1 of 7 pairs were skipped" in streams.err
@@ -50,8 +47,8 @@ def test_genuine_pairs_give_table_figure_and_manifest(
     rows, content = table(out / "faithfulness_genuine")
     assert [row["group"] for row in rows[::4]] == ["all", "light=bright", "light=dim"]
     by_name = {row["explainer"]: row for row in rows if row["group"] == "all"}
-    assert -200 < float(by_name["centred Gaussian"]["ins - del"]) < 200
-    assert by_name["edges"]["over smooth random low"]
+    assert float(by_name["centred Gaussian"]["ins - del"]) > 30
+    assert float(by_name["centred Gaussian"]["over smooth random low"]) > 10
     options = content["manifest"]["options"]
     assert options["protocol"]["fills"] == ["blur"]
     assert options["skipped"] == 1
