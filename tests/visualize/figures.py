@@ -50,3 +50,23 @@ def brightest(picture, without):
     """Row and column where a picture departs most from another."""
     distance = np.abs(picture - without).sum(axis=-1)
     return np.unravel_index(distance.argmax(), distance.shape)
+
+
+def curves(figure, panel):
+    """The drawn lines of a panel, or of its title, by their names in the legend."""
+    axis = titled(figure, panel) if isinstance(panel, str) else panel
+    legend = figure.legends[0]
+    names = {
+        (line.get_color(), line.get_linestyle()): text.get_text()
+        for line, text in zip(legend.get_lines(), legend.get_texts(), strict=True)
+    }
+    return {
+        names[line.get_color(), line.get_linestyle()]: line.get_xydata().T
+        for line in axis.get_lines()
+    }
+
+
+def drawn_area(figure, panel, name):
+    """Mean height of a drawn curve over its range, by trapezoids."""
+    x, y = curves(figure, panel)[name]
+    return np.trapezoid(y, x) / (x[-1] - x[0])

@@ -10,6 +10,7 @@ from fxai_jax.cli.evaluate.localisation import evaluate_localisation
 from fxai_jax.data.faces import sample_path
 from fxai_jax.runners.evaluation.explainers import EXPLAINERS, REFERENCES
 from tests.cli.commands import fails, run
+from tests.visualize.figures import curves, drawn_area, titles
 
 QUICK = ("--explainers", "edges", "--draws", "2")
 
@@ -37,10 +38,15 @@ def table(stem):
         )
 
 
-def test_genuine_pairs_give_table_figure_and_manifest(listed, tmp_path, capsys):
-    out = tmp_path / "out"
-    quick = (*QUICK, "--fills", "blur", "--steps", "3", "--out", out)
+@pytest.fixture
+def quick(tmp_path):
+    out = ("--out", tmp_path / "out")
+    return (*QUICK, "--fills", "blur", "--steps", "3", *out)
+
+
+def test_genuine_pairs_give_table_figure_and_manifest(listed, quick, capsys, saved):
     run("evaluate", "faithfulness", listed, *quick)
+    out = quick[-1]
     streams = capsys.readouterr()
     assert "1 images cannot be used; 1 of 7 pairs were skipped" in streams.err
     assert "Faithfulness, preset genuine: 4 pairs" in streams.out
@@ -53,21 +59,66 @@ def test_genuine_pairs_give_table_figure_and_manifest(listed, tmp_path, capsys):
     assert options["protocol"]["fills"] == ["blur"]
     assert options["skipped"] == 1
     assert content["manifest"]["backbone"]["weights_sha256"]
-    assert (out / "faithfulness_genuine.png").stat().st_size > 10_000
-    before = (out / "faithfulness_genuine.csv").read_text()
+    threshold, drawing = content["notes"]
+    assert (
+        f"3 steps, probe perturbed, threshold {options['threshold']:.3f}" in threshold
+    )
+    assert drawing.startswith("blur: ins - del of smooth random orders lies in [")
+    figure = saved["faithfulness_genuine.png"]
+    assert titles(figure) == ["deletion, blur", "insertion, blur"]
+    for name, row in by_name.items():
+        for mode in ("deletion", "insertion"):
+            area = 100 * drawn_area(figure, f"{mode}, blur", name)
+            assert float(row[mode]) == pytest.approx(area, abs=0.01)
+    shown = curves(figure, "deletion, blur")["edges"]
+    assert shown[0] == pytest.approx([0, 100 / 3, 200 / 3, 100])
+    assert {axis.get_ylabel() for axis in figure.axes} == {"mean cosine"}
+    goes_on(listed, quick)
+
+
+def goes_on(listed, quick):
+    """The same command again takes what is in the journal, and nothing else."""
+    stem = quick[-1] / "faithfulness_genuine"
+    before, _ = table(stem)
+    journal = stem.with_name("faithfulness_genuine.journals") / "edges.jsonl"
+    head, *lines = journal.read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    for record in records:
+        record["values"]["blur deletion"] = [[0.25] * 4]
+    journal.write_text("\n".join([head, *map(json.dumps, records)]) + "\n")
     run("evaluate", "faithfulness", listed, *quick)
-    assert (out / "faithfulness_genuine.csv").read_text() == before
+    after, _ = table(stem)
+    assert len(records) == 4
+    for old, new in zip(before, after, strict=True):
+        if old["explainer"] == "edges":
+            assert float(new["deletion"]) == pytest.approx(25)
+            assert new["insertion"] == old["insertion"]
+        else:
+            assert new["deletion"] == old["deletion"]
 
 
 @pytest.mark.slow
-def test_patches_are_looked_for_in_both_kinds_of_pairs(listed, tmp_path, capsys):
+def test_patches_are_looked_for_in_both_kinds_of_pairs(listed, tmp_path, capsys, saved):
     out = tmp_path / "out"
     run("evaluate", "localisation", listed, *QUICK, "--out", out)
-    rows, _ = table(out / "localisation")
-    assert {row["kind"] for row in rows} == {"genuine", "impostor"}
+    rows, content = table(out / "localisation")
     assert "Chance: 50 for the ROC area, 55.1" in capsys.readouterr().out
-    assert all(0 <= float(row["ROC area"]) <= 100 for row in rows)
-    assert (out / "localisation.png").stat().st_size > 10_000
+    assert content["manifest"]["options"]["patches"] == 27
+    figure = saved["localisation.png"]
+    assert titles(figure) == ["patched genuine pairs", "patched impostor pairs"]
+    for row in rows:
+        if row["group"] == "all":
+            x, errors = curves(figure, f"patched {row['kind']} pairs")[row["explainer"]]
+            assert x.tolist() == [5 * i for i in range(20)]
+            assert float(row["error patched"]) == pytest.approx(errors[0], abs=0.01)
+            restored = errors[1:].mean()
+            assert float(row["error restored"]) == pytest.approx(restored, abs=0.01)
+    by_name = {(row["explainer"], row["kind"]): row for row in rows[:8]}
+    for kind in ("genuine", "impostor"):
+        chance = by_name["pixel random", kind]
+        assert float(chance["ROC area"]) == pytest.approx(50, abs=1.5)
+        assert float(chance["PR area"]) == pytest.approx(55.1, abs=1.5)
+        assert float(by_name["edges", kind]["ROC area"]) != pytest.approx(50, abs=0.1)
 
 
 def test_mistakes_are_one_line(listed, tmp_path, capsys):

@@ -1,10 +1,12 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from fxai_jax.data.faces import sample_names, sample_path
 from tests.cli.commands import fails, run
+from tests.visualize.figures import drawn_area, titles
 
 SMALL = ("--width", 28, "--draws", 1, "--limit", 4)
 
@@ -23,7 +25,7 @@ def test_low_frequencies_carry_the_sample_faces(tmp_path):
     assert abs(bands[14]["influence"]) < 0.1
 
 
-def test_bands_of_the_sample_faces(backbone, tmp_path, capsys):
+def test_bands_of_the_sample_faces(backbone, tmp_path, capsys, saved):
     run("evaluate", "frequency", *SMALL, "--backbone", backbone, "--out", tmp_path)
     printed = capsys.readouterr().out
     assert "the list names no persons" in printed
@@ -35,17 +37,33 @@ def test_bands_of_the_sample_faces(backbone, tmp_path, capsys):
         "high to low",
         "random",
     ]
-    by_influence, rising, falling, random = rows
+    _, rising, falling, random = rows
     assert rising["ins - del"] == pytest.approx(-falling["ins - del"], abs=1e-3)
     assert random["deletion"] == pytest.approx(random["insertion"], abs=1e-3)
-    assert 0 <= by_influence["EER area"] <= 100
     assert "no false match" in result["notes"][-1]
+    figure = saved["frequency.png"]
+    panels = {
+        "deletion": "deletion, genuine pairs",
+        "insertion": "insertion, genuine pairs",
+        "FNMR area": "FNMR at no false match, all pairs",
+        "EER area": "EER, all pairs",
+    }
+    assert titles(figure) == [*panels.values()]
+    for row in rows:
+        for column, title in panels.items():
+            area = drawn_area(figure, title, row["order"])
+            unit = 1 if "area" in column else 100
+            assert row[column] == pytest.approx(unit * area, abs=1e-3)
     bands = json.loads((tmp_path / "frequency_influence.json").read_text())
     kinds = [r for r in bands["rows"] if r["pairs"] == "all"]
     assert [r["band"] for r in kinds] == ["0-28", "28-56", "56-80"] * 2
-    for name in ("frequency", "frequency_influence"):
-        assert (tmp_path / f"{name}.png").stat().st_size > 10_000
-        assert (tmp_path / f"{name}.md").exists()
+    figure = saved["frequency_influence.png"]
+    for name in ("genuine", "impostor"):
+        (line,) = (x for x in figure.axes[0].lines if x.get_label() == name)
+        found = [r["influence"] for r in kinds if r["group"] == name]
+        np.testing.assert_allclose(100 * line.get_ydata(), found, atol=1e-4)
+        assert line.get_xdata().tolist() == [14, 42, 68]
+    assert "| genuine |" in (tmp_path / "frequency_influence.md").read_text()
 
 
 def test_persons_that_the_list_names(backbone, tmp_path, capsys):

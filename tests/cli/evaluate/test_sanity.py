@@ -3,9 +3,10 @@ import json
 import pytest
 
 from tests.cli.commands import fails, run
+from tests.visualize.figures import curves, titles
 
 
-def test_maps_of_a_network_and_of_its_wrecks(backbone, tmp_path, capsys):
+def test_maps_of_a_network_and_of_its_wrecks(backbone, tmp_path, capsys, saved):
     options = ["--backbone", backbone, "--limit", 2, "--threshold", 0.5]
     options += ["--explainers", "xssab", "--out", tmp_path]
     run("evaluate", "sanity", *options)
@@ -23,7 +24,16 @@ def test_maps_of_a_network_and_of_its_wrecks(backbone, tmp_path, capsys):
     assert result["notes"][-1].startswith("Explainers whose magnitudes hardly change")
     assert "edges (" not in result["notes"][-1]
     assert result["manifest"]["options"]["layers"][0] == "bn2"
-    assert (tmp_path / "sanity.png").stat().st_size > 10_000
+    figure = saved["sanity.png"]
+    panels = {"correlation": "maps", "magnitude": "magnitudes of the maps"}
+    assert titles(figure) == [*panels.values()]
+    for measure, title in panels.items():
+        drawn = curves(figure, title)
+        for name in ("xSSAB", "edges"):
+            x, y = drawn[name]
+            assert x.tolist() == [*range(9)]
+            found = [row[measure] for row in rows if row["explainer"] == name]
+            assert y.tolist() == pytest.approx([100, *found], abs=1e-3)
     journals = tmp_path / "sanity.journals"
     assert sorted(p.name for p in journals.iterdir()) == ["edges.jsonl", "xssab.jsonl"]
     error = fails(capsys, "evaluate", "sanity", *options, "--seed", 1)

@@ -1,8 +1,11 @@
 import json
 import shutil
 
+import pytest
+
 from fxai_jax.data.faces import sample_names, sample_path
 from tests.cli.commands import fails, run
+from tests.visualize.figures import curves, titles
 
 PAIRS = [
     "a_1.png,a_2.png,1,x,0",
@@ -20,7 +23,7 @@ def listed(folder, lines):
     return path
 
 
-def test_groups_and_folds_of_a_list(tmp_path, capsys):
+def test_groups_and_folds_of_a_list(tmp_path, capsys, saved):
     path, out = listed(tmp_path, PAIRS), tmp_path / "out"
     run("evaluate", "verification", path, "--threshold", "0.3", "--out", out)
     printed = capsys.readouterr().out
@@ -33,7 +36,20 @@ def test_groups_and_folds_of_a_list(tmp_path, capsys):
     assert everything["EER"] == everything["EER high"] == 0
     assert everything["accuracy at 0.300"] == 100
     assert "NaN" not in (out / "verification.json").read_text()
-    assert (out / "verification.png").stat().st_size > 10_000
+    figure = saved["verification.png"]
+    assert titles(figure) == ["ROC", "cosines"]
+    assert figure.axes[0].get_xscale() == "log"
+    far, tar = curves(figure, "ROC")["all"]
+    assert (far[0], far[-1]) == (25, 100)
+    assert tar.tolist() == [100, 100, 100]
+    shares = curves(figure, "cosines")
+    (threshold, again), _ = shares.pop("EER threshold")
+    assert threshold == again
+    assert f"{threshold:.3f}" == everything["at cosine"] == "0.781"
+    ends, genuine = shares["genuine"]
+    assert (ends[0], ends[-1]) == pytest.approx((-0.076, 0.8), abs=1e-3)
+    assert genuine[-2] == 100  # cosines .781 and .800, in the last of 20 columns
+    assert shares["impostor"][1][[1, 7]].tolist() == [50, 50]  # -.076 and .226
     assert "| TAR at 1e-4 |" in (out / "verification.md").read_text()
 
 

@@ -7,7 +7,10 @@ from fxai_jax.runners.evaluation import localisation
 from tests.conftest import SEED
 from tests.runners.evaluation.tiny import SIZE, explainer, network, noise, pair_set
 
-OPTIONS = {"threshold": 0.5, "patches": 6, "side": 8}
+THRESHOLD = 0.999
+"""Between the cosine of a patched image with its original and 1, that of the two."""
+
+OPTIONS = {"threshold": THRESHOLD, "patches": 6, "side": 8}
 
 
 def where_they_differ(probe, gallery, key):
@@ -74,11 +77,31 @@ def test_guessing_is_chance(guessed):
 
 
 def test_restoring_what_was_replaced_restores_the_cosine(found, missed):
+    """The maps of these pairs are 1 where the probe was replaced, else -1."""
+    clean, replaced = 1.0, 6 * 64 / SIZE**2
+    assert (found.cosine[:3] < THRESHOLD).all()
+    # A rejected pair: its lowest pixels go first, and those are the replaced ones.
     genuine = found.restored[:3, 0]
-    rejected = found.cosine[:3] < 0.5
-    # 95 % of the pixels in the right order hold all 37.5 % that were replaced.
-    np.testing.assert_allclose(genuine[rejected][:, 8:], 1, atol=1e-5)
-    assert np.all(genuine[rejected] >= missed.restored[:3, 0][rejected] - 1e-5)
+    enough = np.arange(1, 20) / 20 >= replaced
+    np.testing.assert_allclose(genuine[:, enough], clean, atol=1e-5)
+    assert (genuine[:, ~enough] < clean - 1e-4).all()
+    # Turned round, the untouched pixels go first and nothing comes back until then.
+    wrong = missed.restored[:3, 0]
+    late = np.arange(1, 20) / 20 <= 1 - replaced
+    patched = np.broadcast_to(found.cosine[:3, None], (3, late.sum()))
+    np.testing.assert_allclose(wrong[:, late], patched, atol=1e-5)
+
+
+def test_errors_are_those_of_the_threshold(found):
+    chosen = np.arange(4) < 3
+    errors = localisation.error_curve(found, chosen, "genuine", THRESHOLD)
+    cosines = np.concatenate([found.cosine[:3, None], found.restored[:3, 0]], axis=1)
+    np.testing.assert_allclose(errors, (cosines < THRESHOLD).mean(0), atol=1e-6)
+    assert errors[0] == 1
+    assert errors[-1] == 0
+    accepted = localisation.error_curve(found, ~chosen, "impostor", THRESHOLD)
+    cosines = np.concatenate([found.cosine[3:, None], found.restored[3:, 0]], axis=1)
+    np.testing.assert_allclose(accepted, (cosines >= THRESHOLD).mean(0), atol=1e-6)
 
 
 def test_every_explainer_sees_the_same_patches(found, guessed):
@@ -102,7 +125,7 @@ def test_patches_come_from_another_person(rng):
 def test_rows_are_by_group_and_kind(pairs, found, guessed):
     runs = {"finds": found, "guesses": guessed}
     titles = {name: name for name in runs}
-    rows = localisation.localisation_rows(runs, titles, pairs, threshold=0.5)
+    rows = localisation.localisation_rows(runs, titles, pairs, threshold=THRESHOLD)
     places = [
         (row["explainer"], row["group"], row["kind"], row["pairs"]) for row in rows
     ]
@@ -114,9 +137,11 @@ def test_rows_are_by_group_and_kind(pairs, found, guessed):
     ]
     assert ("finds", "sex=f", "impostor", 1) not in places
     assert rows[0]["ROC area"] == pytest.approx((100, 100, 100))
-    patched = 100 * np.mean(runs["finds"].cosine[:3] < 0.5)
-    assert rows[0]["error patched"] == pytest.approx(patched)
-    assert rows[0]["error restored"] <= rows[1]["error restored"] + 1e-4
+    genuine = rows[0]
+    assert genuine["error patched"] == pytest.approx(100)
+    errors = localisation.error_curve(found, np.arange(4) < 3, "genuine", THRESHOLD)
+    assert genuine["error restored"] == pytest.approx(100 * errors[1:].mean())
+    assert 0 < genuine["error restored"] < rows[1]["error restored"]
 
 
 def test_batches_and_devices_do_not_matter(run, guessed):
