@@ -7,7 +7,7 @@ Every function takes one example; batches are made outside with `jax.vmap` or
 `fxai_jax.chunking.batched`.
 """
 
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key
@@ -33,6 +33,9 @@ Mask = Bool[Array, "h w"] | Float[Array, "h w"]
 
 PRNGKey = Key[Array, ""]
 """A typed key, from `jax.random.key`."""
+
+Perturb = Literal["probe", "both"]
+"""Which images of a pair are changed: the probe alone, or both."""
 
 
 class PairSaliency(NamedTuple):

@@ -51,6 +51,17 @@ class Card:
     format: int = FORMAT
 
 
+def fingerprint(card: Card) -> dict[str, Any]:
+    """What the embeddings of a network depend on, ready for JSON.
+
+    Example:
+        >>> list(fingerprint(load_card("mobilefacenet")))
+        ['weights_sha256', 'options', 'image_size']
+    """
+    names = ("weights_sha256", "options", "image_size")
+    return {name: getattr(card, name) for name in names}
+
+
 def list_backbones() -> tuple[str, ...]:
     """Names of the networks that ship with the library.
 
@@ -95,6 +106,29 @@ def load_card(name_or_path: str | Path) -> Card:
     return card
 
 
+def check_threshold(threshold: float) -> float:
+    """Refuses a threshold that is no cosine."""
+    if not -1 <= threshold <= 1:
+        raise ValueError(f"a threshold is a cosine in [-1, 1], got {threshold}")
+    return threshold
+
+
+def threshold_of(card: Card, threshold: float | None) -> float:
+    """The threshold that was given, or the network's own.
+
+    Example:
+        >>> threshold_of(load_card("mobilefacenet"), None)
+        0.45
+    """
+    chosen = card.threshold if threshold is None else threshold
+    if chosen is None:
+        raise ValueError(
+            f"nobody measured a threshold for {card.name}: give --threshold, or "
+            "measure it on labelled pairs with fxai-jax calibrate --pairs"
+        )
+    return check_threshold(chosen)
+
+
 def write_card(folder: str | Path, card: Card) -> None:
     """Writes the card of a checkpoint folder.
 
@@ -103,7 +137,11 @@ def write_card(folder: str | Path, card: Card) -> None:
         card: Its card, with the digest of the arrays that are there.
 
     Example:
-        >>> write_card("my_network", card)  # doctest: +SKIP
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     write_card(folder, load_card("mobilefacenet"))
+        ...     load_card(folder).threshold
+        0.45
     """
     text = json.dumps(dataclasses.asdict(card), indent=2, ensure_ascii=False)
     (Path(folder) / "card.json").write_text(text + "\n", "utf-8")
@@ -111,15 +149,6 @@ def write_card(folder: str | Path, card: Card) -> None:
 
 def checkpoint_folder(name_or_path: str | Path) -> Path:
     """The folder of a shipped network's name or of a path.
-
-    Args:
-        name_or_path: A name from `list_backbones`, or a folder.
-
-    Returns:
-        Absolute path of a folder that holds a card.
-
-    Raises:
-        ValueError: If there is no such network or folder.
 
     Example:
         >>> checkpoint_folder("mobilefacenet").name

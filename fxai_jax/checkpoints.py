@@ -5,20 +5,20 @@ import hashlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import orbax.checkpoint as ocp
 import tensorstore as ts
-from flax import nnx
-from flax.traverse_util import unflatten_dict
 from jax.typing import DTypeLike
 
 from fxai_jax.array_types import FaceModel
-from fxai_jax.backbones import registry
 from fxai_jax.cards import Card, checkpoint_folder, load_card, write_card
+
+Network = Any
+"""A network of this library: a pytree of arrays, or of their shapes before they are
+read."""
 
 Arrays = dict[str, np.ndarray]
 """The leaves of a model by their path, such as ``conv1/conv/kernel``."""
@@ -58,10 +58,10 @@ def load_backbone(
             f"its card says {card.weights_sha256}; fetch or convert it again"
         )
     placed = {name: jnp.asarray(array, dtype) for name, array in arrays.items()}
-    return cast(FaceModel, fill(network, placed))
+    return fill(network, placed)
 
 
-def save_backbone(folder: str | Path, model: nnx.Module, card: Card) -> Card:
+def save_backbone(folder: str | Path, model: Network, card: Card) -> Card:
     """Writes a checkpoint folder that `load_backbone` reads.
 
     Args:
@@ -76,8 +76,15 @@ def save_backbone(folder: str | Path, model: nnx.Module, card: Card) -> Card:
         ValueError: If the model is not what the card describes.
 
     Example:
-        >>> save_backbone("my_network", model, card)  # doctest: +SKIP
+        >>> from tempfile import TemporaryDirectory
+        >>> network = load_backbone("mobilefacenet"), load_card("mobilefacenet")
+        >>> with TemporaryDirectory() as folder:
+        ...     save_backbone(folder, *network).weights_sha256[:8]
+        '141f03e5'
     """
+    import orbax.checkpoint as ocp  # half a second that loading does not need
+    from flax.traverse_util import unflatten_dict
+
     folder = Path(folder).absolute()
     arrays = model_arrays(model)
     _check_arrays(
@@ -92,35 +99,21 @@ def save_backbone(folder: str | Path, model: nnx.Module, card: Card) -> Card:
     return card
 
 
-def empty_network(family: str, options: Mapping[str, Any]) -> nnx.Module:
+def empty_network(family: str, options: Mapping[str, Any]) -> Network:
     """A network of shapes: it has no arrays yet and costs no memory.
-
-    Args:
-        family: A key of `fxai_jax.backbones.registry.FAMILIES`.
-        options: Keyword arguments of its class.
-
-    Returns:
-        The network, to be filled by `fill`.
-
-    Raises:
-        ValueError: If the family or an option is unknown.
 
     Example:
         >>> card = load_card("mobilefacenet")
         >>> empty_network(card.family, card.options).bn.bias.shape
         (192,)
     """
+    from fxai_jax.backbones import registry  # Flax, which `--help` does not wait for
+
     return jax.eval_shape(lambda: registry.build(family, options))
 
 
-def network_leaves(network: nnx.Module) -> dict[str, Any]:
+def network_leaves(network: Network) -> dict[str, Any]:
     """The leaves of a network by path, where they are.
-
-    Args:
-        network: Any network of this library, also an empty one.
-
-    Returns:
-        Arrays, or shapes of an empty network, by path.
 
     Example:
         >>> network_leaves(load_backbone("mobilefacenet"))["bn/bias"].shape
@@ -130,18 +123,8 @@ def network_leaves(network: nnx.Module) -> dict[str, Any]:
     return {_name(path): leaf for path, leaf in paths}
 
 
-def fill(network: nnx.Module, arrays: Mapping[str, Any]) -> nnx.Module:
+def fill(network: Network, arrays: Mapping[str, Any]) -> Network:
     """A network with other arrays, which it takes as they are.
-
-    Args:
-        network: Any network of this library, such as an empty one.
-        arrays: All of its leaves by path.
-
-    Returns:
-        The network of these arrays.
-
-    Raises:
-        KeyError: If a leaf is missing.
 
     Example:
         >>> model = load_backbone("mobilefacenet")
@@ -153,14 +136,8 @@ def fill(network: nnx.Module, arrays: Mapping[str, Any]) -> nnx.Module:
     )
 
 
-def model_arrays(model: nnx.Module) -> Arrays:
+def model_arrays(model: Network) -> Arrays:
     """The leaves of a model on the host, by path, sorted.
-
-    Args:
-        model: Any network of this library.
-
-    Returns:
-        NumPy arrays by path.
 
     Example:
         >>> model_arrays(load_backbone("mobilefacenet"))["bn/bias"].shape
@@ -173,12 +150,6 @@ def model_arrays(model: nnx.Module) -> Arrays:
 
 def arrays_sha256(arrays: Mapping[str, np.ndarray]) -> str:
     """Digest of names, shapes, dtypes and bytes, whatever the order and the storage.
-
-    Args:
-        arrays: Arrays by path.
-
-    Returns:
-        64 hexadecimal digits.
 
     Example:
         >>> arrays_sha256({"a": np.zeros(2)})[:8]

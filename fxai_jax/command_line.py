@@ -3,11 +3,13 @@
 import contextlib
 import functools
 import io
+import pkgutil
+import re
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import tyro
 from rich.console import Console
@@ -15,8 +17,19 @@ from rich.console import Console
 File = Annotated[Path, tyro.conf.Positional]
 """A path given by its place, not by an option."""
 
-Commands = Mapping[str, Callable[..., None] | Mapping[str, Callable[..., None]]]
-"""Functions by their name on the command line; a mapping makes a group."""
+
+class Command(NamedTuple):
+    """A function that becomes a command."""
+
+    home: str
+    """Where it lives, as "module:function"; imported when the command is called."""
+
+    summary: str
+    """The first line of its docstring, for overviews."""
+
+
+Commands = Mapping[str, Command | Mapping[str, Command]]
+"""Commands by their names; a mapping makes a group."""
 
 STDERR = Console(stderr=True)
 """Where progress, notes and warnings go; results go to stdout."""
@@ -31,13 +44,18 @@ def run(commands: Commands, program: str, args: Sequence[str] | None) -> None:
         args: Arguments without the program's name; None takes those of the process.
 
     Raises:
-        SystemExit: With code 2 after a mistake (ValueError, OSError), 0 after help.
+        SystemExit: With code 2 after a mistake (ValueError, OSError), 130 after Ctrl-C,
+            0 after help.
 
     Example:
-        >>> def hello(*, name: str = "you") -> None:
-        ...     print(f"hello {name}")
-        >>> run({"hello": hello, "bye": hello}, "greet", ["hello", "--name", "me"])
-        hello me
+        >>> line = Command("builtins:print", "Print a line.")
+        >>> try:
+        ...     run({"print": line, "other": line}, "show", ["--help"])
+        ... except SystemExit as stop:
+        ...     stop.code
+        usage: show [-h] {print,other}
+        ...
+        0
     """
     args = sys.argv[1:] if args is None else list(args)
     warnings.showwarning = _show_warning
@@ -47,27 +65,32 @@ def run(commands: Commands, program: str, args: Sequence[str] | None) -> None:
         message = " ".join(str(error).split())
         print(f"{program}: error: {message}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        print(f"{program}: interrupted", file=sys.stderr)
+        sys.exit(130)
 
 
 def _choose(
     commands: Commands, program: str, args: Sequence[str]
 ) -> Callable[[], None]:
-    group = commands.get(args[0]) if args else None
-    if isinstance(group, Mapping):
-        return _choose(group, f"{program} {args[0]}", args[1:])
-    functions = {
-        name: _overview(name, member) if isinstance(member, Mapping) else member
-        for name, member in commands.items()
-    }
+    chosen = commands.get(args[0]) if args else None
+    if chosen is not None and not isinstance(chosen, Command):
+        return _choose(chosen, f"{program} {args[0]}", args[1:])
+    functions = {name: _overview(name, entry) for name, entry in commands.items()}
+    if chosen is not None:
+        functions[args[0]] = pkgutil.resolve_name(chosen.home)
     return _parse(functions, program, args)
 
 
-def _overview(name: str, group: Mapping[str, Callable]) -> Callable[[], None]:
+def _overview(name: str, entry: Command | Mapping[str, Command]) -> Callable[[], None]:
     def overview() -> None:
         pass
 
-    members = ", ".join(group)
-    overview.__doc__ = f"One of: {members}. `{name} --help` says more."
+    overview.__doc__ = (
+        entry.summary
+        if isinstance(entry, Command)
+        else f"One of: {', '.join(entry)}. `{name} --help` says more."
+    )
     return overview
 
 
@@ -86,8 +109,15 @@ def _parse(
     except SystemExit as stop:
         if not stop.code:
             raise
-        lines = [line.strip("│╭╮╰╯─ ") for line in box.getvalue().splitlines()]
-        raise ValueError(" ".join(line for line in lines[1:] if line)) from None
+        raise ValueError(_one_line(box.getvalue())) from None
+
+
+def _one_line(box: str) -> str:
+    lines = [line.strip("│╭╮╰╯─ ") for line in box.splitlines()]
+    text = " ".join(line for line in lines[1:] if line.strip("-"))
+    # What a dataclass refuses to be made with comes after an internal name.
+    text = re.sub(r"^Error parsing \S+: ", "", text)
+    return text.replace(" For full helptext, see ", "; see ")
 
 
 def _deferred(function: Callable) -> Callable:

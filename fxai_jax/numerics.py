@@ -6,7 +6,8 @@ Gradients are finite everywhere, zero where the naive gradient would be NaN.
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+import numpy as np
+from jaxtyping import Array, Float, Int, Num
 
 from fxai_jax.array_types import Embedding, PRNGKey, Saliency, Score
 
@@ -68,6 +69,27 @@ def cosine(x: Embedding, y: Embedding, *, eps: float = 1e-8) -> Score:
         0.0
     """
     return jnp.dot(unit_vector(x, eps=eps), unit_vector(y, eps=eps))
+
+
+def pair_cosines(
+    probe: Float[np.ndarray, "n d"], gallery: Float[np.ndarray, "n d"]
+) -> Float[np.ndarray, " n"]:
+    """`cosine` of each of many pairs, on the host in float64.
+
+    Args:
+        probe: Embeddings with shape (n, d).
+        gallery: Embeddings with shape (n, d).
+
+    Returns:
+        Cosines with shape (n,) in [-1, 1], up to rounding; 0 where an embedding is 0.
+
+    Example:
+        >>> pair_cosines(np.eye(2), np.array([[2.0, 0.0], [1.0, 0.0]])).tolist()
+        [1.0, 0.0]
+    """
+    exact = [np.asarray(side, np.float64) for side in (probe, gallery)]
+    norms = [np.linalg.norm(side, axis=1).clip(1e-8) for side in exact]
+    return np.sum(exact[0] * exact[1], axis=1) / (norms[0] * norms[1])
 
 
 def gaussian_kernel(size: int, sigma: float) -> Float[Array, " size"]:
@@ -225,3 +247,26 @@ def pixel_ranks(key: PRNGKey, saliency: Saliency) -> Int[Array, "h w"]:
     lots = jax.random.bits(key, values.shape)
     order = jnp.lexsort((lots, -values))
     return jnp.argsort(order).reshape(saliency.shape)
+
+
+def centred_ranks(values: Num[Array, " n"]) -> Int[Array, " n"]:
+    """Ranks around 0, tied values sharing the mean of theirs, in half ranks.
+
+    Twice the mean rank minus ``n + 1``: the number of values that are smaller minus the
+    number that are larger. Integers, because a float32 mean of ranks is not exact: with
+    it, equal values would seem to differ.
+
+    Args:
+        values: Numbers with shape (n,), finite.
+
+    Returns:
+        Integers from ``1 - n`` to ``n - 1`` with shape (n,), whose sum is 0.
+
+    Example:
+        >>> centred_ranks(jnp.array([0.5, 0.1, 0.5, 0.9])).tolist()
+        [0, -3, 0, 3]
+    """
+    ranked = jnp.sort(values)
+    smaller = jnp.searchsorted(ranked, values, side="left")
+    not_larger = jnp.searchsorted(ranked, values, side="right")
+    return smaller + not_larger - values.shape[0]

@@ -1,95 +1,193 @@
 """The import arrows, read from the source: nobody imports against them."""
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
-LEAVES = {"fxai_jax.array_types", "fxai_jax.numerics", "fxai_jax.chunking"}
-OUTSIDE = {"jax", "jaxtyping", "numpy"}
-MODULES = sorted([*ROOT.glob("fxai_jax/**/*.py"), *ROOT.glob("conversion/**/*.py")])
+LEAVES = {"array_types", "numerics", "chunking"}
+ARROWS = {
+    "array_types": set(),
+    "chunking": {"array_types"},
+    "numerics": {"array_types"},
+    "methods": LEAVES,
+    "metrics": LEAVES,
+    "backbones": {"array_types"},
+    "data": {"array_types", "numerics"},
+    "cards": set(),
+    "checkpoints": {"array_types", "backbones", "cards"},
+    "runs": {"array_types", "cards", "data"},
+    "explain": {"array_types", "cards", "methods", "metrics", "runs"},
+    "evaluation": {
+        *LEAVES,
+        "cards",
+        "checkpoints",
+        "data",
+        "explain",
+        "methods",
+        "metrics",
+        "runs",
+    },
+    "visualize": {"array_types", "data", "evaluation", "methods", "numerics"},
+    "command_line": set(),
+    "cli": {
+        "array_types",
+        "cards",
+        "checkpoints",
+        "command_line",
+        "data",
+        "evaluation",
+        "explain",
+        "methods",
+        "metrics",
+        "runs",
+        "visualize",
+    },
+    "__main__": {"cli"},
+    "__init__": set(),
+}
+"""What each room of `fxai_jax` imports of the others, in the order of CONTRIBUTING."""
+
+CONVERSION = {"array_types", "backbones", "cards", "checkpoints", "command_line"}
+CONVERSION |= {"data", "runs"}
+
+FOREIGN = {
+    "array_types": {"jax", "jaxtyping", "numpy"},
+    "chunking": {"jax", "jaxtyping", "numpy"},
+    "numerics": {"jax", "jaxtyping", "numpy"},
+    "methods": {"jax", "jaxtyping", "lazy_loader", "numpy", "optax"},
+    "metrics": {"jax", "jaxtyping", "numpy"},
+}
+"""What the rooms of pure functions use beside the standard library."""
+
+LIBRARY = sorted(ROOT.glob("fxai_jax/**/*.py"))
+CONVERTER = sorted(ROOT.glob("conversion/fxai_conversion/**/*.py"))
+NAMED = {"ids": lambda path: str(path.relative_to(ROOT))}
 
 
-def imports(path):
-    """Modules that a file imports, anywhere in it."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+def imported(source):
+    """Dotted names that a module imports, anywhere in it, each as far as it is said."""
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path} has a relative import"
-            yield node.module
+            assert node.level == 0, f"relative import of {node.module}"
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def ours(path):
-    return {name for name in imports(path) if name.startswith("fxai_jax.")}
+def rooms(source):
+    """Rooms of the library that a module imports; "*" where it imports the library."""
+    names = [name.split(".") for name in imported(source)]
+    return {(*name, "*")[1] for name in names if name[0] == "fxai_jax"}
 
 
-def foreign(path):
-    tops = {name.split(".")[0] for name in imports(path)}
-    return {top for top in tops if top not in _standard()} - {"fxai_jax", "conversion"}
+def foreign(source):
+    """Packages that a module imports, without the standard library and ours."""
+    tops = {name.split(".")[0] for name in imported(source)}
+    return tops - set(sys.stdlib_module_names) - {"fxai_jax", "fxai_conversion"}
 
 
-def _standard():
-    import sys
-
-    return sys.stdlib_module_names
-
-
-def module_files(pattern):
-    return [path for path in ROOT.glob(pattern) if path.name != "__init__.py"]
+def compiles(source):
+    """Whether a module names `jit` or `pmap`."""
+    names = {name.split(".")[-1] for name in imported(source)}
+    tree = ast.parse(source)
+    names |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    return bool(names & {"jit", "pmap"})
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_nobody_imports_torch_and_the_library_never_imports_conversion(path):
-    tops = {name.split(".")[0] for name in imports(path)}
+def room_of(path):
+    return path.relative_to(ROOT / "fxai_jax").parts[0].removesuffix(".py")
+
+
+def test_every_room_is_on_the_map():
+    assert {room_of(path) for path in LIBRARY} == set(ARROWS)
+    assert len(CONVERTER) > 20
+
+
+@pytest.mark.parametrize("path", LIBRARY, **NAMED)
+def test_a_room_imports_only_what_lies_below_it(path):
+    room = room_of(path)
+    assert rooms(path.read_text("utf-8")) - {room} <= ARROWS[room]
+
+
+def test_the_arrows_have_no_circle():
+    lower = set()
+    for room, below in ARROWS.items():
+        assert below <= lower, room
+        lower.add(room)
+
+
+@pytest.mark.parametrize("path", CONVERTER, **NAMED)
+def test_the_converter_imports_only_what_networks_need(path):
+    assert rooms(path.read_text("utf-8")) <= CONVERSION
+
+
+@pytest.mark.parametrize("path", [*LIBRARY, *CONVERTER], **NAMED)
+def test_nobody_imports_torch_and_the_library_never_the_converter(path):
+    tops = {name.split(".")[0] for name in imported(path.read_text("utf-8"))}
     assert "torch" not in tops
-    if path.is_relative_to(ROOT / "fxai_jax"):
-        assert "conversion" not in tops
+    assert "fxai_conversion" not in tops or path in CONVERTER
 
 
-def test_methods_and_metrics_stand_on_the_leaves_alone():
-    files = [
-        *module_files("fxai_jax/methods/**/*.py"),
-        *module_files("fxai_jax/metrics/**/*.py"),
-    ]
-    assert files
-    for path in files:
-        allowed = LEAVES | {"fxai_jax.methods.quality"}
-        used = {name for name in ours(path) if (ROOT / _file(name)).exists()}
-        assert used <= allowed, f"{path.name} imports {used - allowed}"
-        assert foreign(path) <= OUTSIDE | {"optax"}, path.name
+@pytest.mark.parametrize("path", LIBRARY, **NAMED)
+def test_methods_and_metrics_stand_on_jax_alone(path):
+    room = room_of(path)
+    if room in FOREIGN:
+        assert foreign(path.read_text("utf-8")) <= FOREIGN[room]
 
 
-def test_leaves_import_no_room_of_the_library():
-    for name in LEAVES | {"fxai_jax.sharding"}:
-        used = {n for n in ours(ROOT / _file(name)) if (ROOT / _file(n)).exists()}
-        assert used <= {"fxai_jax.array_types"}, name
+@pytest.mark.parametrize("path", LIBRARY, **NAMED)
+def test_only_figures_draw(path):
+    source = path.read_text("utf-8")
+    assert not any("pyplot" in name for name in imported(source))
+    assert "matplotlib" not in foreign(source) or room_of(path) == "visualize"
 
 
-def test_only_the_command_line_draws():
-    drawing, commands = ROOT / "fxai_jax/visualize", ROOT / "fxai_jax/cli"
-    for path in ROOT.glob("fxai_jax/**/*.py"):
-        used = {*imports(path)}
-        assert not any("pyplot" in name for name in used), path
-        if not path.is_relative_to(drawing):
-            assert "matplotlib" not in foreign(path), path
-            if not path.is_relative_to(commands):
-                assert not any("fxai_jax.visualize" in name for name in used), path
-    assert (drawing / "pictures.py").exists()
+@pytest.mark.parametrize("path", LIBRARY, **NAMED)
+def test_only_the_engine_compiles(path):
+    assert not compiles(path.read_text("utf-8")) or room_of(path) == "runs"
 
 
-def test_only_runners_compile():
-    for path in module_files("fxai_jax/**/*.py"):
-        compiled = [
-            node
+@pytest.mark.parametrize("path", LIBRARY, **NAMED)
+def test_nothing_is_printed_below_the_command_line(path):
+    if room_of(path) not in ("cli", "command_line"):
+        calls = [
+            node.func.id
             for node in ast.walk(ast.parse(path.read_text("utf-8")))
-            if isinstance(node, ast.Attribute) and node.attr == "jit"
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
         ]
-        runner = path.is_relative_to(ROOT / "fxai_jax/runners")
-        assert not compiled or runner, path.name
+        assert "print" not in calls
 
 
-def _file(module):
-    return module.replace(".", "/") + ".py"
+def test_the_front_names_no_room():
+    source = (ROOT / "fxai_jax/__init__.py").read_text("utf-8")
+    assert [*imported(source)] == ["lazy_loader"]
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("from fxai_jax import fggb, cli", {"fggb", "cli"}),
+        ("import fxai_jax", {"*"}),
+        ("import fxai_jax.runs.running", {"runs"}),
+        ("from fxai_jax.cli import evaluate", {"cli"}),
+        ("def f():\n    from fxai_jax.data import pairs", {"data"}),
+    ],
+)
+def test_every_way_to_import_a_room_is_seen(line, found):
+    assert rooms(line) == found
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from jax import jit",
+        "import jax\njax.jit(abs)",
+        "import jax\nf = jax.jit",
+        "from jax import pmap as p",
+    ],
+)
+def test_every_way_to_compile_is_seen(line):
+    assert compiles(line)

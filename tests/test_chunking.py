@@ -7,7 +7,7 @@ import pytest
 from jax.sharding import PartitionSpec as P
 
 from fxai_jax.chunking import batched, chunked_map, chunked_sum
-from fxai_jax.sharding import data_mesh, pad_batch, replicate, shard_batch
+from fxai_jax.runs.placing import data_mesh, pad_batch, replicate, shard_batch
 
 
 def wave(x):

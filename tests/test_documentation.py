@@ -11,10 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import fxai_conversion
 import fxai_jax
 from fxai_jax.cards import load_card
 from fxai_jax.checkpoints import load_backbone
-from fxai_jax.data.faces import sample_face, sample_path
+from fxai_jax.data.samples import sample_face, sample_path
 
 ROOT = Path(__file__).parent.parent
 NAMES = {
@@ -26,24 +27,51 @@ NAMES = {
     "sample_face": sample_face,
     "sample_path": sample_path,
 }
-# Their examples explain a face with the shipped network, each operation compiled apart.
-SLOW = {f"fxai_jax.methods.{name}" for name in ("amva", "frequency", "plq")}
-MODULES = ["fxai_jax"] + [
-    pytest.param(info.name, marks=pytest.mark.slow if info.name in SLOW else ())
-    for info in pkgutil.walk_packages(fxai_jax.__path__, "fxai_jax.")
-    if not info.name.endswith("__main__")
+# Their examples explain a face with the shipped network.
+SLOW_ROOMS = tuple(f"fxai_jax.{room}." for room in ("methods", "explain", "visualize"))
+SLOW = {"fxai_jax", "fxai_jax.checkpoints", "fxai_conversion.verifying"}
+
+
+def examples(name):
+    """The examples of one module, with the names that all of them may use."""
+    module = importlib.import_module(name)
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    return [test for test in finder.find(module, extraglobs=NAMES) if test.examples]
+
+
+def modules(package):
+    found = pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    return [info.name for info in found if not info.name.endswith("__main__")]
+
+
+def is_slow(name):
+    return name in SLOW or name.startswith(SLOW_ROOMS)
+
+
+MODULES = ["fxai_jax", *modules(fxai_jax), *modules(fxai_conversion)]
+WITH_EXAMPLES = [
+    pytest.param(name, marks=pytest.mark.slow if is_slow(name) else ())
+    for name in MODULES
+    if examples(name)
 ]
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", WITH_EXAMPLES)
 def test_the_examples_of_a_module_are_true(name):
-    module = importlib.import_module(name)
-    finder = doctest.DocTestFinder(exclude_empty=True)
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     said = []
-    for test in finder.find(module, extraglobs=NAMES):
+    for test in examples(name):
         runner.run(test, out=said.append)
-    assert runner.summarize(verbose=False).failed == 0, "".join(said)
+    results = runner.summarize(verbose=False)
+    assert results.attempted > 0
+    assert results.failed == 0, "".join(said)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_no_example_is_skipped(name):
+    for test in examples(name):
+        for example in test.examples:
+            assert not example.options, f"{test.name}: {example.source}"
 
 
 @pytest.mark.slow

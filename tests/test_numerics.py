@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import ndimage
+from scipy import ndimage, stats
 
 from fxai_jax import numerics
 
@@ -123,3 +123,26 @@ def test_pixel_ranks_break_ties_at_random_and_without_bias(rng, key):
     np.testing.assert_allclose(tied.std(axis=0), deviation, rtol=0.15)
     again = numerics.pixel_ranks(keys[3], saliency).reshape(-1)
     np.testing.assert_array_equal(again, ranks[3])
+
+
+@pytest.mark.parametrize("values", [2, 7, 1000])
+def test_centred_ranks_are_those_of_scipy(rng, values):
+    numbers = rng.integers(0, values, 60).astype(np.float32)
+    found = numerics.centred_ranks(jnp.asarray(numbers))
+    expected = 2 * stats.rankdata(numbers) - 61
+    np.testing.assert_array_equal(found, expected)
+    assert int(found.sum()) == 0
+
+
+def test_pair_cosines_are_those_of_each_pair(rng):
+    probe, gallery = rng.normal(size=(2, 9, 5)) * rng.uniform(0.1, 30, (2, 9, 1))
+    found = numerics.pair_cosines(probe, gallery)
+    expected = [
+        x @ y / np.linalg.norm(x) / np.linalg.norm(y)
+        for x, y in zip(probe, gallery, strict=True)
+    ]
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    assert found.dtype == np.float64
+    assert numerics.pair_cosines(np.zeros((1, 5)), gallery[:1]).tolist() == [0]
+    single = numerics.pair_cosines(probe.astype(np.float32), gallery.astype(np.float32))
+    np.testing.assert_allclose(single, expected, atol=1e-6)

@@ -88,6 +88,10 @@ def conv(x: Map, kernel: Kernel, stride: int, padding: Padding) -> FeatureMap:
 
 
 def _conv_forward(x, kernel, stride, padding):
+    # y[i] = sum_t k[t] x[s i + t - p], so x_bar[j] = sum_t k[t] y_bar[(j + p - t) / s]:
+    # the tap index runs backwards. With the kernel turned by 180 degrees, and inputs
+    # and outputs exchanged, this is again a convolution, of y_bar with s - 1 zeros
+    # between its pixels.
     turned = kernel[::-1, ::-1].swapaxes(2, 3)
     return conv(x, kernel, stride, padding), (x, kernel, turned)
 

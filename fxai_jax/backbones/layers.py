@@ -24,12 +24,6 @@ from fxai_jax.backbones.convolutions import (
 def zeros(*shape: int) -> Float[Array, "..."]:
     """Float32 zeros: the values of every leaf before a checkpoint is read.
 
-    Args:
-        shape: Sizes of the axes.
-
-    Returns:
-        The array.
-
     Example:
         >>> zeros(2).tolist()
         [0.0, 0.0]
@@ -204,14 +198,6 @@ def dropout(x: Embedding, rate: float, key: PRNGKey | None) -> Embedding:
 
 def max_pool(x: Map, size: int, stride: int) -> FeatureMap:
     """Maximum over windows of `size` x `size` pixels, without padding.
-
-    Args:
-        x: Map with shape (h, w, k).
-        size: Height and width of a window in pixels.
-        stride: Step in pixels, the same on both axes.
-
-    Returns:
-        Map with shape (i, j, k).
 
     Example:
         >>> max_pool(jnp.arange(9.0).reshape(3, 3, 1), 3, 2).tolist()

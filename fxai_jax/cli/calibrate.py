@@ -2,16 +2,30 @@
 
 import json
 import shutil
-from functools import partial
 from pathlib import Path
+from typing import Annotated
+
+import tyro
 
 from fxai_jax.cards import checkpoint_folder, list_backbones, load_card, write_card
 from fxai_jax.checkpoints import load_backbone
-from fxai_jax.cli.sets import Files, run_set
-from fxai_jax.data.pairs import read_pairs
-from fxai_jax.runners import faces
-from fxai_jax.runners.calibration import calibrated_quality, calibrated_threshold
-from fxai_jax.runners.streaming import find_images
+from fxai_jax.cli.options import Files, Landmarks, Passes, Seed, tell_skipped
+from fxai_jax.command_line import STDERR
+from fxai_jax.data.images import Pixels
+from fxai_jax.data.pairs import open_pairs
+from fxai_jax.evaluation.scores import score_pairs
+from fxai_jax.explain import calibration
+from fxai_jax.runs.options import RunOptions
+from fxai_jax.runs.reading import find_images, read_face
+from fxai_jax.runs.running import run
+from fxai_jax.runs.tasks import over_files
+
+Copy = Annotated[
+    Path | None,
+    tyro.conf.arg(
+        help="Folder for a calibrated copy; None writes into the checkpoint itself."
+    ),
+]
 
 
 def calibrate(
@@ -19,47 +33,50 @@ def calibrate(
     *,
     backbone: str,
     pairs: Path | None = None,
-    passes: int = 100,
-    seed: int = 0,
+    passes: Passes = 100,
+    seed: Seed = 0,
     batch_size: int = 16,
-    landmarks: Path | None = None,
-    out: Path | None = None,
+    landmarks: Landmarks = None,
+    out: Copy = None,
 ) -> None:
     """Measure a network's constants on your own faces and write them into its card.
 
     PLQ needs the range of the network's qualities and the size of its gradients; with
-    labelled pairs of the images, the threshold of equal error rates is measured too.
-    Take 50 or more ordinary faces of many persons.
+    labelled pairs, the threshold of equal error rates is measured too. Take 50 or more
+    ordinary faces of many persons.
 
     Args:
-        images: Aligned faces or folders of them, or photographs with --landmarks.
         backbone: Checkpoint folder to calibrate, or a shipped network with --out.
-        pairs: CSV file of labelled pairs: two columns of paths and one of labels.
-        passes: Stochastic passes of the quality.
-        seed: Start of the random numbers.
+        pairs: List of labelled pairs (CSV, LFW's pairs.txt, InsightFace .bin).
         batch_size: Images alive together.
-        landmarks: JSON file, five points (x, y) an image: eyes, nose, mouth corners.
-        out: Folder for a calibrated copy; None writes into the checkpoint itself.
     """
     folder = checkpoint_folder(backbone)
     if out is None and backbone in list_backbones():
         raise ValueError("a shipped network is not changed: give --out for a copy")
-    labelled = None if pairs is None else read_pairs(pairs)
-    paths = find_images(images)
-    card, model = load_card(folder), load_backbone(folder)
-    records = run_set(
-        partial(faces.calibration_record, passes=passes),
+    paths, card = find_images(images), load_card(folder)
+    calibration.check_enough(len(paths))
+
+    def read(path: Path) -> Pixels:
+        return read_face(path, card, landmarks)
+
+    size = card.image_size
+    listed = None if pairs is None else open_pairs(pairs, size=size, read=read)
+    model = load_backbone(folder)
+    options = RunOptions(seed, batch_size, console=STDERR)
+    task = over_files(
+        "calibration",
+        calibration.measure,
         model,
-        card,
         paths,
-        {"passes": passes, "seed": seed},
-        landmarks=landmarks,
-        batch_size=min(batch_size, len(paths)),
-        journal=None,
+        read,
+        static={"passes": passes},
     )
-    card = calibrated_quality(card, records)
-    if labelled is not None:
-        card = calibrated_threshold(card, records, labelled)
+    found = run(task, options)
+    tell_skipped(found, len(paths))
+    card = calibration.with_quality(card, found.values)
+    if listed is not None:
+        scores = score_pairs(model, listed, options)
+        card = calibration.with_threshold(card, scores.cosine, scores.pairs.genuine)
     if out is not None:
         shutil.copytree(folder, out, dirs_exist_ok=True)
     write_card(out or folder, card)

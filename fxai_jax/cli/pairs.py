@@ -9,13 +9,13 @@ import tyro
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from rich.text import Text
 
 from fxai_jax import visualize
-from fxai_jax.cli.shared import OUT, tell
+from fxai_jax.cli.options import OUT, Out, Seed, made, plain
 from fxai_jax.command_line import STDERR
-from fxai_jax.data.faces import sample_pairs
-from fxai_jax.data.pair_sets import PairSet, open_pairs, take_pairs
+from fxai_jax.data.pairs import Pairs, open_pairs
+from fxai_jax.data.samples import sample_pairs
+from fxai_jax.runs.progress import tell
 
 MOST_NAMED = 5  # unreadable images named in notes
 MOST_VALUES = 10  # values of a group column counted in the table
@@ -28,8 +28,8 @@ def pairs(
     root: Path | None = None,
     size: int = 112,
     show: int = 12,
-    seed: int = 0,
-    out: Path = OUT,
+    seed: Seed = 0,
+    out: Out = OUT,
 ) -> None:
     """Look into a list of labelled pairs: counts, image sizes, groups, examples.
 
@@ -47,8 +47,6 @@ def pairs(
         root: Folder to which the list's images are relative; None is the list's own.
         size: Height and width in pixels that the images should have.
         show: Pairs on the sheet, half of them genuine where there are as many.
-        seed: Start of the random numbers that choose them.
-        out: Folder for the sheet.
     """
     if not 1 <= show <= MOST_SHOWN:
         raise ValueError(f"--show takes 1 to {MOST_SHOWN} pairs, got {show}")
@@ -56,14 +54,13 @@ def pairs(
     found = open_pairs(path, root=root, size=None)
     sizes, unreadable = _measure(found)
     Console().print(_table(path.name, found, sizes, len(unreadable)))
-    tell([*_named(unreadable), *_other_sizes(sizes, size)])
-    out.mkdir(parents=True, exist_ok=True)
-    sheet = visualize.pair_sheet(take_pairs(found, _chosen(found.genuine, show, seed)))
-    sheet.savefig(out / "pairs.png", dpi=150)
+    tell(STDERR, [*_named(unreadable), *_other_sizes(sizes, size)])
+    sheet = visualize.pair_sheet(found.take(_chosen(found.genuine, show, seed)))
+    sheet.savefig(made(out) / "pairs.png", dpi=150)
     print(f"wrote {out / 'pairs.png'}")
 
 
-def _measure(pairs: PairSet) -> tuple[Counter[tuple[int, int]], list[str]]:
+def _measure(pairs: Pairs) -> tuple[Counter[tuple[int, int]], list[str]]:
     sizes: Counter[tuple[int, int]] = Counter()
     unreadable = []
     places = range(len(pairs.images))
@@ -77,15 +74,15 @@ def _measure(pairs: PairSet) -> tuple[Counter[tuple[int, int]], list[str]]:
 
 def _table(
     name: str,
-    pairs: PairSet,
+    pairs: Pairs,
     sizes: Counter[tuple[int, int]],
     unreadable: int,
 ) -> Table:
-    table = Table("what", "count", "which", title=_plain(name))
+    table = Table("what", "count", "which", title=plain(name))
     genuine = int(pairs.genuine.sum())
-    table.add_row("pairs", str(pairs.genuine.size))
+    table.add_row("pairs", str(len(pairs)))
     table.add_row("genuine", str(genuine))
-    table.add_row("impostor", str(pairs.genuine.size - genuine))
+    table.add_row("impostor", str(len(pairs) - genuine))
     table.add_row("distinct images", str(len(pairs.images)), end_section=True)
     for (height, width), count in sizes.most_common(MOST_VALUES):
         table.add_row("images of size", str(count), f"{height} x {width}")
@@ -95,7 +92,7 @@ def _table(
         table.add_section()
         values = Counter(texts)
         for text, count in values.most_common(MOST_VALUES):
-            table.add_row(_plain(column), str(count), _plain(text))
+            table.add_row(plain(column), str(count), plain(text))
         _add_rest(table, len(values), "values")
     return table
 
@@ -103,11 +100,6 @@ def _table(
 def _add_rest(table: Table, count: int, what: str) -> None:
     if count > MOST_VALUES:
         table.add_row("", "", f"and {count - MOST_VALUES} more {what}")
-
-
-def _plain(text: str) -> Text:
-    # Names come from files: they must not colour, move or erase what is printed.
-    return Text("".join(x if x.isprintable() else "?" for x in text))
 
 
 def _named(errors: list[str]) -> list[str]:

@@ -12,27 +12,44 @@ from rich.console import Console
 from rich.table import Table
 
 from fxai_jax import visualize
-from fxai_jax.cards import Card, load_card
+from fxai_jax.cards import Card, fingerprint, load_card
 from fxai_jax.checkpoints import load_backbone
-from fxai_jax.cli.sets import Files, run_set
-from fxai_jax.cli.shared import DEFAULT, OUT, read_face, tell
+from fxai_jax.cli.options import (
+    DEFAULT,
+    OUT,
+    Backbone,
+    Files,
+    Landmarks,
+    Out,
+    Passes,
+    Seed,
+    cells,
+    made,
+    plain,
+    tell_skipped,
+)
+from fxai_jax.command_line import STDERR
+from fxai_jax.data.images import Pixels
+from fxai_jax.explain.quality import measure, notices
 from fxai_jax.methods.quality import scale_quality
-from fxai_jax.runners import faces
-from fxai_jax.runners.journal import Record
-from fxai_jax.runners.streaming import find_images
+from fxai_jax.runs.options import RunOptions
+from fxai_jax.runs.progress import tell
+from fxai_jax.runs.reading import find_images, read_face
+from fxai_jax.runs.running import run
+from fxai_jax.runs.tasks import over_files
 
-SHOWN = 20  # rows of the printed table
+MOST_SHOWN = 20  # rows of the printed table
 
 
 def quality(
     images: Files,
     *,
-    backbone: str = DEFAULT,
-    passes: int = 100,
-    seed: int = 0,
+    backbone: Backbone = DEFAULT,
+    passes: Passes = 100,
+    seed: Seed = 0,
     batch_size: int = 32,
-    landmarks: Path | None = None,
-    out: Path = OUT,
+    landmarks: Landmarks = None,
+    out: Out = OUT,
 ) -> None:
     """Rank faces by quality, lowest first (SER-FIQ).
 
@@ -40,70 +57,65 @@ def quality(
     skipped; a run that was cut off goes on where it stopped.
 
     Args:
-        images: Aligned faces or folders of them, or photographs with --landmarks.
-        backbone: Name of a shipped network, or a checkpoint folder.
-        passes: Stochastic passes; more make the quality more exact.
-        seed: Start of the random numbers.
         batch_size: Images alive together.
-        landmarks: JSON file, five points (x, y) an image: eyes, nose, mouth corners.
-        out: Folder for the results.
     """
     paths = find_images(images)
     card, model = load_card(backbone), load_backbone(backbone)
-    function = partial(faces.quality_record, passes=passes)
-    options = {"method": "ser_fiq", "passes": passes, "seed": seed}
-    options |= {"landmarks": landmarks and str(landmarks)}
-    records = run_set(
-        function,
+
+    def read(path: Path) -> Pixels:
+        return read_face(path, card, landmarks)
+
+    depends = {"method": "ser_fiq", "passes": passes}
+    depends |= {"landmarks": landmarks and str(landmarks)}
+    task = over_files(
+        "quality",
+        measure,
         model,
-        card,
         paths,
-        options,
-        landmarks=landmarks,
-        batch_size=min(batch_size, len(paths)),
-        journal=out / "quality.journal",
+        read,
+        static={"passes": passes},
+        depends=depends | fingerprint(card),
+        file="quality",
     )
-    records.sort(key=lambda record: float(record.values["quality"]))
-    raw = np.array([record.values["quality"] for record in records])
-    scaled = _scaled(raw, card)
-    _write_quality_csv(out / "quality.csv", records, scaled)
-    tell(faces.quality_notices(scaled, raw) if scaled is not None else [])
+    found = run(task, RunOptions(seed, batch_size, resume=made(out), console=STDERR))
+    tell_skipped(found, len(paths))
+    order = np.argsort(found.values["quality"], kind="stable")
+    ranked = [paths[found.rows[i]] for i in order]
+    columns = {name: values[order] for name, values in found.values.items()}
+    if card.quality is not None:
+        columns["scaled_quality"] = _scaled(columns["quality"], card)
+        tell(STDERR, notices(columns["scaled_quality"], columns["quality"]))
+    _write_csv(out / "quality.csv", ranked, columns)
+    names = [path.name for path in ranked]
     sheet = visualize.contact_sheet(
-        lambda index: read_face(Path(records[index].name), landmarks, card),
-        raw,
-        [Path(record.name).name for record in records],
+        lambda i: read(ranked[i]), columns["quality"], names
     )
     sheet.savefig(out / "quality.png", dpi=150)
-    _print_quality(records, scaled)
+    _print(names, columns)
     print(f"wrote {out / 'quality.csv'} and quality.png")
 
 
-def _scaled(raw: np.ndarray, card: Card) -> np.ndarray | None:
-    if card.quality is None:
-        return None
-    constants = {name: card.quality[name] for name in ("alpha", "center")}
+def _scaled(raw: np.ndarray, card: Card) -> np.ndarray:
+    constants = {name: (card.quality or {})[name] for name in ("alpha", "center")}
     return np.asarray(jax.vmap(partial(scale_quality, **constants))(jnp.asarray(raw)))
 
 
-def _write_quality_csv(
-    path: Path, records: Sequence[Record], scaled: np.ndarray | None
+def _write_csv(
+    path: Path, files: Sequence[Path], columns: dict[str, np.ndarray]
 ) -> None:
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
-        writer.writerow(["path", "quality", "standard_error", "scaled_quality"])
-        for i, (name, values, _) in enumerate(records):
-            numbers = [float(values["quality"]), float(values["standard_error"])]
-            numbers += [] if scaled is None else [float(scaled[i])]
-            writer.writerow([name, *(f"{number:.6f}" for number in numbers)])
+        writer.writerow(["path", *columns])
+        for i, file in enumerate(files):
+            writer.writerow([file, *(f"{x[i]:.6f}" for x in columns.values())])
 
 
-def _print_quality(records: Sequence[Record], scaled: np.ndarray | None) -> None:
+def _print(names: Sequence[str], columns: dict[str, np.ndarray]) -> None:
     table = Table("rank", "image", "SER-FIQ", "standard error", "scaled")
-    for i, (name, values, _) in enumerate(records[:SHOWN]):
-        numbers = [values["quality"], values["standard_error"]]
-        cells = [f"{float(number):.4f}" for number in numbers]
-        cells.append("not calibrated" if scaled is None else f"{scaled[i]:.4f}")
-        table.add_row(str(i + 1), Path(name).name, *cells)
+    for i, name in enumerate(names[:MOST_SHOWN]):
+        numbers = cells(*(values[i] for values in columns.values()))
+        numbers += [] if "scaled_quality" in columns else ["not calibrated"]
+        table.add_row(str(i + 1), plain(name), *numbers)
     Console().print(table)
-    if len(records) > SHOWN:
-        print(f"and {len(records) - SHOWN} better ones")
+    if len(names) > MOST_SHOWN:
+        print(f"and {len(names) - MOST_SHOWN} better ones")

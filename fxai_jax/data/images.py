@@ -21,6 +21,9 @@ SIZE = (112, 112)
 MAX_PIXELS = 100_000_000
 """Largest image that is decoded, in pixels."""
 
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+"""Image files that are taken from folders; a file that is named itself is tried."""
+
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 _MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}
 
@@ -46,7 +49,7 @@ def load_image(path: str | Path, *, size: tuple[int, int] | None = SIZE) -> Pixe
             `MAX_PIXELS` pixels (it is then not decoded) or has another size.
 
     Example:
-        >>> from fxai_jax.data.faces import sample_path
+        >>> from fxai_jax.data.samples import sample_path
         >>> load_image(sample_path("a_1")).shape
         (112, 112, 3)
     """
@@ -66,21 +69,10 @@ def load_image(path: str | Path, *, size: tuple[int, int] | None = SIZE) -> Pixe
 def decode_image(
     content: bytes, name: str, *, size: tuple[int, int] | None = SIZE
 ) -> Pixels:
-    """Reads an encoded image as `load_image` reads its file.
-
-    Args:
-        content: Bytes of an image file.
-        name: What error messages call the image, such as "lfw.bin, image 17".
-        size: Expected height and width in pixels; None accepts any size.
-
-    Returns:
-        float32 array with shape (h, w, 3) in [0, 1].
-
-    Raises:
-        ValueError: As `load_image`.
+    """Reads an encoded image as `load_image` reads its file; messages call it `name`.
 
     Example:
-        >>> from fxai_jax.data.faces import sample_path
+        >>> from fxai_jax.data.samples import sample_path
         >>> decode_image(sample_path("a_1").read_bytes(), "a_1").shape
         (112, 112, 3)
     """
@@ -90,21 +82,12 @@ def decode_image(
 
 
 def image_size(source: Path | bytes, name: str) -> tuple[int, int]:
-    """The size of an image as its header states it; no pixel is decoded.
+    """Height and width of an image as its header states them; no pixel is decoded.
 
-    Args:
-        source: Image file or its bytes.
-        name: What error messages call the image.
-
-    Returns:
-        Height and width in pixels, before an EXIF orientation is applied.
-
-    Raises:
-        OSError: If the file cannot be opened.
-        ValueError: If it is not a readable image, or holds more than `MAX_PIXELS`.
+    They stand before an EXIF orientation is applied. Messages call the image `name`.
 
     Example:
-        >>> from fxai_jax.data.faces import sample_path
+        >>> from fxai_jax.data.samples import sample_path
         >>> image_size(sample_path("a_1"), "a_1")
         (112, 112)
     """

@@ -10,8 +10,7 @@ References:
     FG 2024, arXiv 2403.04549.
 """
 
-from collections.abc import Callable
-from typing import Literal
+from typing import Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -30,6 +29,11 @@ from fxai_jax.numerics import gaussian_blur, safe_norm, split_sign, unit_vector
 
 GradientForm = Literal["absolute", "signed", "split"]
 EPS = 1e-8  # added to the norm of each channel's map
+_FORMS = get_args(GradientForm)
+
+Parts = tuple[Float[Array, "h w *c"], ...]
+"""Weighted map of one channel; for "split" two, for positive and for negative weight,
+one of them 0."""
 
 
 def channel_weights(
@@ -118,59 +122,29 @@ def explain(
         Lu et al., arXiv 2403.04549.
     """
     if gradient not in _FORMS:
-        raise ValueError(f"gradient must be one of {sorted(_FORMS)}, got {gradient!r}")
+        raise ValueError(f"gradient must be one of {[*_FORMS]}, got {gradient!r}")
     feature, pullback = jax.vjp(lambda image: unit_vector(embed(image)), probe)
     reference = unit_vector(embed(gallery))
     weights = channel_weights(feature, reference, threshold=threshold)
 
-    def pull_channel(channel) -> Gradient:
-        one_hot = jnp.zeros_like(feature).at[channel].set(1)
-        return pullback(one_hot)[0]
-
-    maps = _FORMS[gradient](pull_channel, weights, chunk_size)
-    return PairSaliency(*maps, cosine=jnp.dot(feature, reference))
-
-
-Gradient = Float[Array, "h w c"]
-Pull = Callable[[Int[Array, ""]], Gradient]
-Maps = tuple[Saliency, Saliency, Saliency]
-
-
-def _absolute(pull: Pull, weights: Float[Array, " d"], chunk_size: int | None) -> Maps:
-    def weighted(channel_and_weight) -> Saliency:
+    def weighted(channel_and_weight: tuple[Int[Array, ""], Score]) -> Parts:
         channel, weight = channel_and_weight
-        magnitude = jnp.mean(jnp.abs(pull(channel)), axis=-1)
-        return weight * magnitude / (safe_norm(magnitude) + EPS)
-
-    channels = jnp.arange(weights.shape[0])
-    signed = chunked_sum(weighted, (channels, weights), chunk_size=chunk_size)
-    return *split_sign(signed), signed
-
-
-def _signed(pull: Pull, weights: Float[Array, " d"], chunk_size: int | None) -> Maps:
-    def weighted(channel_and_weight) -> Gradient:
-        channel, weight = channel_and_weight
-        map_ = pull(channel)
-        return weight * map_ / (safe_norm(map_) + EPS)
-
-    channels = jnp.arange(weights.shape[0])
-    total = chunked_sum(weighted, (channels, weights), chunk_size=chunk_size)
-    signed = jnp.mean(total, axis=-1)
-    return *split_sign(signed), signed
-
-
-def _split(pull: Pull, weights: Float[Array, " d"], chunk_size: int | None) -> Maps:
-    def weighted(channel_and_weight) -> tuple[Gradient, Gradient]:
-        channel, weight = channel_and_weight
-        map_ = pull(channel)
+        map_ = pullback(jnp.zeros_like(feature).at[channel].set(1))[0]
+        if gradient == "absolute":
+            map_ = jnp.mean(jnp.abs(map_), axis=-1)
         unit = map_ / (safe_norm(map_) + EPS)
-        return jnp.maximum(weight, 0) * unit, jnp.minimum(weight, 0) * unit
+        parts = split_sign(weight) if gradient == "split" else (weight,)
+        return tuple(part * unit for part in parts)
 
     channels = jnp.arange(weights.shape[0])
     sums = chunked_sum(weighted, (channels, weights), chunk_size=chunk_size)
-    similarity, dissimilarity = (jnp.mean(jnp.abs(x), axis=-1) for x in sums)
-    signed = gaussian_blur(similarity) - gaussian_blur(dissimilarity)
-    return similarity, dissimilarity, signed
+    return PairSaliency(*_maps(sums, gradient), cosine=jnp.dot(feature, reference))
 
 
-_FORMS = {"absolute": _absolute, "signed": _signed, "split": _split}
+def _maps(sums: Parts, gradient: GradientForm) -> tuple[Saliency, Saliency, Saliency]:
+    if gradient == "split":
+        similarity, dissimilarity = (jnp.mean(jnp.abs(x), axis=-1) for x in sums)
+        signed = gaussian_blur(similarity) - gaussian_blur(dissimilarity)
+        return similarity, dissimilarity, signed
+    signed = sums[0] if gradient == "absolute" else jnp.mean(sums[0], axis=-1)
+    return *split_sign(signed), signed

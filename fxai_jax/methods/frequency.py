@@ -22,13 +22,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from fxai_jax.array_types import Embedder, Image, Saliency, Score
+from fxai_jax.array_types import Embedder, Image, Perturb, Saliency, Score
 from fxai_jax.chunking import chunked_map
 from fxai_jax.numerics import cosine
 
 Shape = Literal["radial", "square"]
 Corners = Literal["own", "merge", "drop"]
-Perturb = Literal["probe", "both"]
 
 
 class Bands(NamedTuple):

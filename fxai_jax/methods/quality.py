@@ -72,6 +72,7 @@ def ser_fiq(
     References:
         Terhörst et al., CVPR 2020; the authors' script (T=100, rate 0.5).
     """
+    _check_passes(passes)
     features = model.features(image)
 
     def one_pass(pass_key: PRNGKey) -> Embedding:
@@ -109,15 +110,15 @@ def embedding_robustness(embeddings: Float[Array, "t d"]) -> SerFiq:
         Efron, Stein: The Jackknife Estimate of Variance, Annals of Statistics 1981.
     """
     passes = embeddings.shape[0]
-    if passes < 3:
-        raise ValueError(
-            f"a quality with its standard error needs at least 3 passes, got {passes}"
-        )
+    _check_passes(passes)
+    # Row t of the distances holds all pairs of pass t, and the total holds each pair
+    # twice. Leaving t out takes its row and its column away: T - 1 passes are left,
+    # with (T - 1)(T - 2) ordered pairs. So all T jackknife values cost one Gram matrix.
     sums = jnp.sum(_distances(embeddings), axis=1)
     total = jnp.sum(sums)
     without = (total - 2 * sums) / ((passes - 1) * (passes - 2))
     jackknife = _quality(without)
-    variance = jnp.var(jackknife) * (passes - 1)
+    variance = jnp.var(jackknife) * (passes - 1)  # (T - 1) / T times the sum
     return SerFiq(_quality(total / (passes * (passes - 1))), jnp.sqrt(variance))
 
 
@@ -158,3 +159,10 @@ def _distances(embeddings: Float[Array, "t d"]) -> Float[Array, "t t"]:
 
 def _quality(mean_distance: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     return 2 * jax.nn.sigmoid(-mean_distance)
+
+
+def _check_passes(passes: int) -> None:
+    if passes < 3:
+        raise ValueError(
+            f"a quality with its standard error needs at least 3 passes, got {passes}"
+        )

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from fxai_jax.array_types import Saliency, Score
+from fxai_jax.numerics import centred_ranks
 
 
 class Groups(NamedTuple):
@@ -139,7 +140,6 @@ def auroc(low: Float[Array, " n"], high: Float[Array, " m"]) -> Score:
         >>> float(auroc(jnp.array([0.3, 0.5]), jnp.array([0.1, 0.3])))
         0.875
     """
-    ranked = jnp.sort(high)
-    smaller = jnp.searchsorted(ranked, low, side="left")
-    not_larger = jnp.searchsorted(ranked, low, side="right")
-    return jnp.mean((smaller + not_larger).astype(low.dtype)) / (2 * high.shape[0])
+    # The sum of one side's ranks counts the pairs that it wins (Mann-Whitney's U).
+    ranks = centred_ranks(jnp.concatenate([low, high]))[: low.shape[0]]
+    return 0.5 + jnp.mean(ranks.astype(low.dtype)) / (2 * high.shape[0])

@@ -15,12 +15,11 @@ from typing import Literal
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex, Float, Int
 
-from fxai_jax.array_types import Embedder, Image, Score
+from fxai_jax.array_types import Embedder, Image, Perturb, Score
 from fxai_jax.chunking import chunked_map
 from fxai_jax.numerics import cosine
 
 Mode = Literal["deletion", "insertion"]
-Perturb = Literal["probe", "both"]
 
 
 def influence_order(influence: Float[Array, " b"]) -> Int[Array, " b"]:

@@ -23,12 +23,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from fxai_jax.array_types import Embedder, Embedding, Image, PRNGKey, Saliency, Score
+from fxai_jax.array_types import Embedder, Embedding, Image
 from fxai_jax.chunking import chunked_map
-from fxai_jax.numerics import cosine, gaussian_blur, pixel_ranks
+from fxai_jax.numerics import cosine, gaussian_blur
 
 Fill = Literal["black", "mean", "blur"]
-Mode = Literal["deletion", "insertion"]
 
 BLUR_SIZE = 61
 """Kernel of the filling "blur" in pixels, six deviations wide; our own choice."""
@@ -41,54 +40,14 @@ leaves the colours and nothing that the shipped network would recognise."""
 class ErrorCurves(NamedTuple):
     """Errors of all pairs at every step."""
 
-    fmr: Float[Array, " s"]
+    fmr: Float[np.ndarray, " s"]
     """False match rate in [0, 1]; 0 if there is no impostor pair."""
 
-    fnmr: Float[Array, " s"]
+    fnmr: Float[np.ndarray, " s"]
     """False non-match rate in [0, 1]; 0 if there is no genuine pair."""
 
-    accuracy: Float[Array, " s"]
+    accuracy: Float[np.ndarray, " s"]
     """Share of the pairs that are decided correctly, in [0, 1]."""
-
-
-class Protocol(NamedTuple):
-    """Which pairs are perturbed, and how."""
-
-    pairs: Literal["all", "genuine", "rejected"]
-    """All pairs, the genuine ones, or those whose clean cosine is below the
-    threshold."""
-
-    ranking: Literal["similarity", "dissimilarity"]
-    """Which pixels go first: the highest of the signed map, or the lowest, which are
-    the highest of the negated map."""
-
-    perturb: Literal["probe", "both"]
-    """The probe alone, with its map, or both images, each with its own."""
-
-    fills: tuple[Fill, ...]
-    """The fillings, one curve each."""
-
-    steps: int
-    """Number of equal steps from none to all of the pixels."""
-
-
-PRESETS: dict[str, Protocol] = {
-    "fame": Protocol("all", "similarity", "probe", ("black",), 10),
-    "genuine": Protocol(
-        "genuine", "similarity", "probe", ("black", "mean", "blur"), 10
-    ),
-    "rejected": Protocol(
-        "rejected", "dissimilarity", "probe", ("black", "mean", "blur"), 10
-    ),
-}
-"""Protocols by name.
-
-"fame" is the one of FAME: the accuracy of all pairs at the equal-error threshold of
-the clean ones. It orders the pixels by the clamped map; the signed map orders them
-alike where that is positive, and the rest too. The others are our own. "genuine" asks
-where the cosine of genuine pairs comes from. "rejected" removes what speaks against the
-match, and the cosine should rise.
-"""
 
 
 def filling(image: Image, *, fill: Fill) -> Image:
@@ -164,65 +123,13 @@ def transition(
     return chunked_map(turned, counts, chunk_size=chunk_size)
 
 
-def perturbed_embeddings(
-    embed: Embedder,
-    key: PRNGKey,
-    image: Image,
-    saliency: Saliency,
-    *,
-    mode: Mode = "deletion",
-    fill: Fill = "black",
-    steps: int = 10,
-    chunk_size: int | None = None,
-) -> Float[Array, "s d"]:
-    """Embeddings of an image that is deleted or inserted pixel by pixel.
-
-    At step k the ``floor(k h w / steps)`` highest pixels of the map show the filling
-    and the others the image ("deletion"), or the other way round ("insertion").
-
-    Args:
-        embed: Maps one image to its raw embedding.
-        key: Typed key, which breaks ties; see `fxai_jax.numerics.pixel_ranks`.
-        image: Image with shape (h, w, c) in [0, 1].
-        saliency: Finite map with shape (h, w), such as the signed one of a pair;
-            negate it to begin with the lowest pixels.
-        mode: "deletion" or "insertion".
-        fill: Filling, as for `filling`.
-        steps: Number of equal steps, at least 1.
-        chunk_size: Perturbed images alive together; None takes all at once.
-
-    Returns:
-        Embeddings with shape (steps + 1, d). Of a deletion the first row is the whole
-        image and the last the filling; of an insertion it is the other way round.
-
-    Raises:
-        ValueError: If there is no step, or `mode` or `fill` is unknown.
-
-    Example:
-        >>> image = jnp.array([[[0.25], [0.5]]])
-        >>> saliency, key = jnp.array([[0.0, 1.0]]), jax.random.key(0)
-        >>> embed = lambda x: x.ravel()
-        >>> perturbed_embeddings(embed, key, image, saliency, steps=2).tolist()
-        [[0.25, 0.5], [0.25, 0.0], [0.0, 0.0]]
-
-    References:
-        Petsiuk et al., BMVC 2018.
-    """
-    if mode not in ("deletion", "insertion"):
-        raise ValueError(f"mode must be 'deletion' or 'insertion', got {mode!r}")
-    filled = filling(image, fill=fill)
-    ends = (image, filled) if mode == "deletion" else (filled, image)
-    ranks = pixel_ranks(key, saliency)
-    return transition(embed, ranks, *ends, steps=steps, chunk_size=chunk_size)
-
-
 def cosine_curve(
     perturbed: Float[Array, "s d"], reference: Float[Array, "s d"] | Embedding
 ) -> Float[Array, " s"]:
     """Cosine of every step with the other image of the pair.
 
     Args:
-        perturbed: Embeddings with shape (s, d), from `perturbed_embeddings`.
+        perturbed: Embeddings with shape (s, d), from `transition`.
         reference: Embedding with shape (d,) of the other image, or embeddings with
             shape (s, d) where that is perturbed too.
 
@@ -237,12 +144,14 @@ def cosine_curve(
     return jax.vmap(cosine, in_axes=each)(perturbed, reference)
 
 
-def area(curve: Float[Array, "*n s"]) -> Float[Array, "*n"]:
+def area(
+    curve: Float[Array | np.ndarray, "*n s"],
+) -> Float[Array | np.ndarray, "*n"] | np.floating:
     """Area under curves over the perturbed share of the pixels, by trapezoids.
 
     Args:
         curve: Values with shape (..., s) at equal steps from 0 to 1, such as cosines
-            or accuracies; s at least 2.
+            or accuracies, on the host or on the device; s at least 2.
 
     Returns:
         The areas with shape (...), in the unit of the curves: that of the constant 1
@@ -253,51 +162,46 @@ def area(curve: Float[Array, "*n s"]) -> Float[Array, "*n"]:
         ValueError: If there are fewer than 2 values.
 
     Example:
-        >>> float(area(jnp.array([1.0, 0.5, 0.0])))
-        0.5
+        >>> area(np.array([1.0, 0.5, 0.0]))
+        np.float64(0.5)
     """
     if curve.shape[-1] < 2:
         raise ValueError(f"an area needs at least 2 values, got {curve.shape[-1]}")
-    return jnp.mean((curve[..., 1:] + curve[..., :-1]) / 2, axis=-1)
+    return ((curve[..., 1:] + curve[..., :-1]) / 2).mean(-1)
 
 
 def error_curves(
     cosines: Float[Array | np.ndarray, "n s"],
     genuine: Bool[Array | np.ndarray, " n"],
     *,
-    threshold: float | Score,
+    threshold: float,
 ) -> ErrorCurves:
-    """Error rates at every step, at a threshold that stays.
-
-    Under the preset "fame" the area of the accuracy is the result. The curves DEC and
-    IEC of pixel qualities come from both images of each pair, each perturbed by its
-    quality map (or its negative, to begin with the worst pixels), IEC with the filling
-    "blur": `perturbed_embeddings` of each, `cosine_curve` of the two, and this.
+    """Error rates at every step, at a threshold that stays, on the host.
 
     Args:
         cosines: Curves of n pairs with shape (n, s), from `cosine_curve`.
         genuine: Labels with shape (n,).
         threshold: Smallest cosine that is accepted, found on the clean pairs, such as
-            by `fxai_jax.metrics.verification.equal_error`; may be traced.
+            by `fxai_jax.metrics.verification.equal_error`.
 
     Returns:
         FMR, FNMR and accuracy at every step.
 
     Example:
-        >>> cosines = jnp.array([[0.9, 0.3], [0.1, 0.3]])
-        >>> genuine = jnp.array([True, False])
+        >>> cosines = np.array([[0.9, 0.3], [0.1, 0.3]])
+        >>> genuine = np.array([True, False])
         >>> error_curves(cosines, genuine, threshold=0.5).accuracy.tolist()
         [1.0, 0.5]
 
     References:
-        Zhang, Günther: FAME, arXiv 2605.12017. Huber, Terhörst, Kirchbuchner, Damer,
-        Kuijper: On Evaluating Pixel-Level Face Image Quality Assessment, EUSIPCO 2022
-        (DEC and IEC).
+        Zhang, Günther: FAME, arXiv 2605.12017 (the accuracy). Huber, Terhörst,
+        Kirchbuchner, Damer, Kuijper: On Evaluating Pixel-Level Face Image Quality
+        Assessment, EUSIPCO 2022 (DEC and IEC, the FNMR).
     """
-    matches = jnp.asarray(genuine)[:, None]
-    accepted = jnp.asarray(cosines) >= threshold
+    matches = np.asarray(genuine)[:, None]
+    accepted = np.asarray(cosines, np.float64) >= threshold
     return ErrorCurves(
-        jnp.sum(accepted & ~matches, axis=0) / jnp.maximum(jnp.sum(~matches), 1),
-        jnp.sum(~accepted & matches, axis=0) / jnp.maximum(jnp.sum(matches), 1),
-        jnp.sum(accepted == matches, axis=0) / matches.shape[0],
+        np.sum(accepted & ~matches, axis=0) / max(np.sum(~matches), 1),
+        np.sum(~accepted & matches, axis=0) / max(np.sum(matches), 1),
+        np.mean(accepted == matches, axis=0),
     )

@@ -7,46 +7,41 @@ References:
 
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
-from jax import lax
-from jaxtyping import Array, Float, Int
+import numpy as np
+from jaxtyping import Float, Int, Num
 
-from fxai_jax.array_types import PRNGKey
-from fxai_jax.chunking import chunked_map
+from fxai_jax.metrics.resampling import Interval, bootstrap
 
 
 class GroupInfluence(NamedTuple):
     """Mean influence of each band in each group of pairs, with intervals."""
 
-    mean: Float[Array, "g b"]
+    mean: Float[np.ndarray, "g b"]
     """Mean of the group's pairs; NaN for a group without pairs."""
 
-    mean_interval: Float[Array, "2 g b"]
-    """Lower and upper end of its bootstrap interval."""
+    mean_interval: Interval
+    """Bootstrap interval of the means, both ends with shape (g, b)."""
 
-    difference: Float[Array, "g b"]
+    difference: Float[np.ndarray, "g b"]
     """Mean of the group minus mean of all pairs."""
 
-    difference_interval: Float[Array, "2 g b"]
-    """Lower and upper end of its bootstrap interval."""
+    difference_interval: Interval
+    """Bootstrap interval of the differences, both ends with shape (g, b)."""
 
-    spread: Float[Array, " b"]
+    spread: Float[np.ndarray, " b"]
     """Unbiased standard deviation of the groups' means; NaN for a single group or one
     without pairs."""
 
 
 def group_influence(
-    key: PRNGKey,
-    influence: Float[Array, "n b"],
-    identities: Int[Array, "n 2"],
-    groups: Int[Array, " n"],
+    influence: Float[np.ndarray, "n b"],
+    identities: Int[np.ndarray, "n 2"],
+    groups: Int[np.ndarray, " n"],
     *,
-    identity_count: int,
     group_count: int,
+    seed: int,
     resamples: int = 1000,
-    confidence: float = 0.95,
-    chunk_size: int | None = 16,
+    level: float = 0.95,
 ) -> GroupInfluence:
     """Compares groups of pairs, such as genuine pairs by ethnicity.
 
@@ -55,31 +50,26 @@ def group_influence(
     pair ``c_i``. The interval is that of the percentiles.
 
     Args:
-        key: Typed key.
         influence: Influence of b bands on n pairs with shape (n, b).
-        identities: Persons of both images with shape (n, 2), from 0 to
-            `identity_count` - 1.
+        identities: Persons of both images with shape (n, 2), numbered from 0.
         groups: Group of each pair with shape (n,), from 0 to `group_count` - 1.
-        identity_count: Number of persons.
         group_count: Number of groups g.
-        resamples: Bootstrap resamples.
-        confidence: Probability that the interval covers, in (0, 1).
-        chunk_size: Resamples alive together; None takes all at once.
+        seed: Start of the random numbers.
+        resamples: Bootstrap resamples, at least 2.
+        level: Probability that the interval covers, in (0, 1).
 
     Returns:
         Means, differences to all pairs, their intervals, and the spread over groups.
 
     Raises:
-        ValueError: If the confidence is outside (0, 1).
+        ValueError: If there are fewer than 2 resamples or the level is not in (0, 1).
 
     Example:
-        >>> influence = jnp.array([[0.5], [0.5], [0.25], [0.25]])
-        >>> person = jnp.array([[0, 0], [1, 1], [2, 2], [3, 3]])
-        >>> sizes = {"identity_count": 4, "group_count": 2}
-        >>> group = jnp.array([0, 0, 1, 1])
-        >>> group_influence(jax.random.key(0), influence, person, group, **sizes).mean
-        Array([[0.5 ],
-               [0.25]], dtype=float32)
+        >>> influence = np.array([[0.5], [0.5], [0.25], [0.25]])
+        >>> person, group = np.array([[0, 0], [1, 1], [2, 2], [3, 3]]), [0, 0, 1, 1]
+        >>> sizes = {"group_count": 2, "seed": 0}
+        >>> group_influence(influence, person, np.array(group), **sizes).mean.tolist()
+        [[0.5], [0.25]]
 
     Differs from the paper in:
         The intervals are our own.
@@ -88,30 +78,31 @@ def group_influence(
         Huber, Damer, arXiv 2501.16896. Snijders, Borgatti: Non-Parametric Standard
         Errors and Tests for Network Statistics, Connections 1999 (drawing vertices).
     """
-    if not 0 < confidence < 1:
-        raise ValueError(f"the confidence must be in (0, 1), got {confidence}")
-    member = jax.nn.one_hot(groups, group_count, dtype=influence.dtype, axis=0)
+    exact = influence.astype(np.float64)
+    member = np.arange(group_count)[:, None] == groups[None]
     probe, gallery = identities.T
 
-    def means(weights: Float[Array, " n"]):
-        everyone = jnp.average(influence, axis=0, weights=weights)
-        shares = member * weights[None]
-        total = jnp.sum(shares, axis=1, keepdims=True)
-        mean = jnp.dot(shares, influence, precision=lax.Precision.HIGHEST) / total
-        return mean, mean - everyone[None]
+    def means(weights: Num[np.ndarray, " n"]) -> Float[np.ndarray, "2 g b"]:
+        shares = np.concatenate([member * weights, weights[None]])
+        totals = shares.sum(axis=1, keepdims=True)
+        # Nothing drawn of a group: no number, rather than a division by zero.
+        mean = shares @ exact / np.where(totals > 0, totals, np.nan)
+        return np.stack([mean[:-1], mean[:-1] - mean[-1:]])
 
-    def resample(resample_key: PRNGKey):
-        drawn = jax.random.randint(resample_key, (identity_count,), 0, identity_count)
-        times = jnp.bincount(drawn, length=identity_count).astype(influence.dtype)
-        other = jnp.where(probe == gallery, 1, times[gallery])
-        return means(times[probe] * other)
+    def resampled(times: Int[np.ndarray, " p"]) -> Float[np.ndarray, "2 g b"]:
+        return means(times[probe] * np.where(probe == gallery, 1, times[gallery]))
 
-    mean, difference = means(jnp.ones_like(influence[:, 0]))
-    keys = jax.random.split(key, resamples)
-    drawn = chunked_map(resample, keys, chunk_size=chunk_size)
-    ends = jnp.array([1 - confidence, 1 + confidence], influence.dtype) / 2
-    mean_interval, difference_interval = (
-        jnp.nanquantile(values, ends, axis=0) for values in drawn
+    everybody = np.zeros(int(identities.max()) + 1)
+    options = {"seed": seed, "resamples": resamples, "level": level}
+    low, high = bootstrap(resampled, everybody, **options)
+    mean, difference = means(np.ones(len(exact)))
+    spread = np.full(exact.shape[1], np.nan)
+    if group_count > 1:
+        spread = mean.std(axis=0, ddof=1)
+    return GroupInfluence(
+        mean,
+        Interval(low[0], high[0]),
+        difference,
+        Interval(low[1], high[1]),
+        spread,
     )
-    spread = jnp.std(mean, axis=0, ddof=1)
-    return GroupInfluence(mean, mean_interval, difference, difference_interval, spread)

@@ -20,7 +20,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from fxai_jax.array_types import Embedder, Image, PRNGKey, Saliency, Score
 from fxai_jax.chunking import chunked_map
-from fxai_jax.numerics import cosine, pixel_ranks
+from fxai_jax.numerics import centred_ranks, cosine, pixel_ranks
 
 
 class Localisation(NamedTuple):
@@ -132,21 +132,25 @@ def localisation(saliency: Saliency, mask: Bool[Array, "h w"]) -> Localisation:
     Differs from the paper in:
         The paper restores pixels; these areas are our own.
     """
-    values, labels = jnp.ravel(saliency), jnp.ravel(mask)
-    order = jnp.argsort(values)
-    ranked, inside = values[order], labels[order]
-    first = jnp.searchsorted(ranked, ranked, side="left")
-    after = jnp.searchsorted(ranked, ranked, side="right")
-    below = jnp.pad(jnp.cumsum(inside), (1, 0))
-    total, size = below[-1], values.size
+    values, inside = jnp.ravel(saliency), jnp.ravel(mask)
+    size, total = values.size, jnp.sum(inside)
+    # Mann-Whitney's U: the mean rank of the pixels inside says how many of those
+    # outside they exceed, because among themselves their centred ranks add up to 0.
     outside = jnp.maximum(size - total, 1)
-    lower = (first - below[first] + after - below[after]) / (2 * outside)
+    lower = (centred_ranks(values) + outside) / (2 * outside)
+    roc_area = jnp.clip(_mean_inside(lower, inside), 0, 1)
+    # Precision at the height of a pixel: the share that lies inside among all pixels
+    # which are at least as high. `first` is how many are lower, ties not counted.
+    order = jnp.argsort(values)
+    ranked, labels = values[order], inside[order]
+    first = jnp.searchsorted(ranked, ranked, side="left")
+    below = jnp.pad(jnp.cumsum(labels), (1, 0))
     precision = (total - below[first]) / (size - first)
     share = total / size
     both_kinds = (total > 0) & (total < size)
     return Localisation(
-        jnp.where(both_kinds, _mean_inside(lower, inside), 0.5),
-        jnp.where(both_kinds, _mean_inside(precision, inside), share),
+        jnp.where(both_kinds, roc_area, 0.5),
+        jnp.where(both_kinds, _mean_inside(precision, labels), share),
         share,
     )
 

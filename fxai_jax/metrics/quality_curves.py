@@ -5,6 +5,9 @@ rest is watched at a threshold that stays. A useful quality makes it fall. Pairs
 equal quality go together or not at all, so the curve is a staircase that does not
 depend on the order of the pairs, and its area is the exact area of the staircase.
 
+Everything is on the host, in float64 and 64-bit integers: a fraction of whole counts is
+the nearest number to it, and so compares equal to the same fraction in decimals.
+
 References:
     Grother and Tabassi: Performance of Biometric Quality Measures, TPAMI 2007.
     Schlett, Rathgeb, Tapia, Busch: Considerations on the Evaluation of Biometric
@@ -13,48 +16,47 @@ References:
 
 from typing import Literal, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
-
-from fxai_jax.array_types import Score
 
 PerPair = Float[Array | np.ndarray, " n"]
 Counted = Literal["genuine", "all"]
 
 
 class DiscardCurve(NamedTuple):
-    """A staircase with n steps, some of them without width."""
+    """A staircase with a step for each quality at which something can be discarded."""
 
-    fraction: Float[Array, " n"]
-    """Discarded fraction at which each step begins, in [0, 1], ascending from 0. The
+    fraction: Float[np.ndarray, " s"]
+    """Discarded fraction at which each step begins, in [0, 1), ascending from 0. The
     last step ends at 1."""
 
-    error: Float[Array, " n"]
+    error: Float[np.ndarray, " s"]
     """FNMR of the pairs that are left, in [0, 1]; 0 if no genuine pair is."""
 
-    left: Int[Array, " n"]
+    left: Int[np.ndarray, " s"]
     """Genuine pairs that are left, descending."""
 
 
-def pair_quality(probe: PerPair, gallery: PerPair) -> Float[Array, " n"]:
+def pair_quality(
+    probe: Float[Array | np.ndarray, "*n"], gallery: Float[Array | np.ndarray, "*n"]
+) -> Float[np.ndarray, "*n"]:
     """Quality of a comparison: that of the worse image.
 
     Args:
-        probe: Qualities with shape (n,), higher is better.
-        gallery: Qualities with shape (n,), on the same scale.
+        probe: Qualities of any shape, higher is better.
+        gallery: Qualities of the same shape, on the same scale.
 
     Returns:
         The smaller quality of each pair.
 
     Example:
-        >>> pair_quality(jnp.array([0.5, 0.25]), jnp.array([0.75, 0.0])).tolist()
+        >>> pair_quality(np.array([0.5, 0.25]), np.array([0.75, 0.0])).tolist()
         [0.5, 0.0]
 
     References:
         Grother and Tabassi, TPAMI 2007.
     """
-    return jnp.minimum(jnp.asarray(probe), jnp.asarray(gallery))
+    return np.minimum(np.asarray(probe), np.asarray(gallery))
 
 
 def discard_curve(
@@ -62,8 +64,9 @@ def discard_curve(
     genuine: Bool[Array | np.ndarray, " n"],
     quality: PerPair,
     *,
-    threshold: float | Score,
+    threshold: float,
     counted: Counted = "genuine",
+    counts: Int[np.ndarray, " n"] | None = None,
 ) -> DiscardCurve:
     """FNMR against the fraction of discarded pairs.
 
@@ -75,22 +78,24 @@ def discard_curve(
         scores: Similarities with shape (n,), finite.
         genuine: Labels with shape (n,).
         quality: Quality of each pair with shape (n,), finite, higher is better.
-        threshold: Smallest score that is accepted, found on all pairs and kept; may be
-            traced. Of `fxai_jax.metrics.verification`, `fnmr_at_fmr` gives the one of
-            a false match rate, usually 1e-3, and `fmr_at_fnmr` the one at which the
-            curve starts with a chosen error, such as 0.05.
+        threshold: Smallest score that is accepted, found on all pairs and kept. Of
+            `fxai_jax.metrics.verification`, `fnmr_at_fmr` gives the one of a false
+            match rate, usually 1e-3, and `fmr_at_fnmr` the one at which the curve
+            starts with a chosen error, such as 0.05.
         counted: Pairs of which f is a fraction: "genuine", or "all" pairs of the
             protocol, as when a system rejects images before it knows the label.
+        counts: How many pairs each stands for, as in a resample of
+            `fxai_jax.metrics.resampling.bootstrap`.
 
     Returns:
-        The curve. Under "genuine" the steps beyond the genuine pairs have no width.
+        The curve.
 
     Raises:
         ValueError: If `counted` is neither.
 
     Example:
-        >>> scores, quality = jnp.array([0.1, 0.9]), jnp.array([0.2, 0.8])
-        >>> genuine = jnp.array([True, True])
+        >>> scores, quality = np.array([0.1, 0.9]), np.array([0.2, 0.8])
+        >>> genuine = np.array([True, True])
         >>> discard_curve(scores, genuine, quality, threshold=0.5).error.tolist()
         [0.5, 0.0]
 
@@ -102,21 +107,27 @@ def discard_curve(
     """
     if counted not in ("genuine", "all"):
         raise ValueError(f"counted must be 'genuine' or 'all', got {counted!r}")
-    scores, genuine, quality = (jnp.asarray(x) for x in (scores, genuine, quality))
-    counts = genuine if counted == "genuine" else jnp.ones_like(genuine)
-    total = jnp.maximum(jnp.sum(counts), 1)
-    steps = jnp.arange(genuine.shape[0], dtype=total.dtype)
-    ranked = jnp.sort(jnp.where(counts, quality, jnp.inf))
-    cut = ranked[jnp.minimum(steps, total - 1)]
-    left = _at_least(quality, genuine, cut)
-    errors = _at_least(quality, genuine & (scores < threshold), cut)
-    fraction = jnp.minimum(steps / total, 1.0)
-    return DiscardCurve(fraction, errors / jnp.maximum(left, 1), left)
+    # Stable, so that pairs which are sorted by quality already take linear time.
+    order = np.argsort(np.asarray(quality), kind="stable")
+    ranked = np.asarray(quality)[order]
+    times = np.ones(order.size, np.int64) if counts is None else counts[order]
+    matches = np.where(np.asarray(genuine)[order], times, 0)
+    failed = np.asarray(scores, np.float64)[order] < threshold
+    below = _before(matches if counted == "genuine" else times)
+    total = max(int(below[-1]), 1)
+    # Of the cuts between two qualities, the last at each number of discarded pairs.
+    cuts = np.flatnonzero(np.diff(ranked, prepend=-np.inf) > 0)
+    cuts = cuts[below[cuts] < total]
+    cuts = cuts[np.append(np.diff(below[cuts]) > 0, True)]
+    left = matches.sum() - _before(matches)[cuts]
+    wrong = np.where(failed, matches, 0)
+    errors = (wrong.sum() - _before(wrong)[cuts]) / np.maximum(left, 1)
+    return DiscardCurve(below[cuts] / total, errors, left)
 
 
 def error_at(
     curve: DiscardCurve, fractions: Float[Array | np.ndarray, " s"]
-) -> Float[Array, " s"]:
+) -> Float[np.ndarray, " s"]:
     """The error at chosen fractions, to compare and to draw curves of several sets.
 
     Args:
@@ -127,44 +138,39 @@ def error_at(
         Errors with shape (s,), in [0, 1].
 
     Example:
-        >>> scores, quality = jnp.array([0.1, 0.9]), jnp.array([0.2, 0.8])
-        >>> genuine = jnp.array([True, True])
+        >>> scores, quality = np.array([0.1, 0.9]), np.array([0.2, 0.8])
+        >>> genuine = np.array([True, True])
         >>> curve = discard_curve(scores, genuine, quality, threshold=0.5)
-        >>> error_at(curve, jnp.array([0.4, 0.5])).tolist()
+        >>> error_at(curve, np.array([0.4, 0.5])).tolist()
         [0.5, 0.0]
     """
-    step = jnp.searchsorted(curve.fraction, jnp.asarray(fractions), side="right") - 1
+    step = np.searchsorted(curve.fraction, np.asarray(fractions), side="right") - 1
     return curve.error[step]
 
 
-def partial_area(curve: DiscardCurve, *, up_to: float | Score = 1.0) -> Score:
+def partial_area(curve: DiscardCurve, *, up_to: float = 1.0) -> float:
     """Area under the staircase from 0 to a discarded fraction.
 
     Args:
         curve: Curve from `discard_curve`.
-        up_to: End of the area, in (0, 1]; usually 0.2, 0.3 or 1. May be traced.
+        up_to: End of the area, in (0, 1]; usually 0.2, 0.3 or 1.
 
     Returns:
         The area in [0, up_to], lower is better; divided by `up_to` it is the mean
         error.
 
     Example:
-        >>> scores, quality = jnp.array([0.1, 0.9]), jnp.array([0.2, 0.8])
-        >>> genuine = jnp.array([True, True])
-        >>> curve = discard_curve(scores, genuine, quality, threshold=0.5)
-        >>> float(partial_area(curve))
+        >>> scores, quality = np.array([0.1, 0.9]), np.array([0.2, 0.8])
+        >>> genuine = np.array([True, True])
+        >>> partial_area(discard_curve(scores, genuine, quality, threshold=0.5))
         0.25
 
     References:
         Schlett et al., TBIOM 2023.
     """
-    end = jnp.asarray(up_to, curve.fraction.dtype)
-    edges = jnp.append(jnp.minimum(curve.fraction, end), end)
-    return jnp.sum(curve.error * jnp.diff(edges))
+    edges = np.append(np.minimum(curve.fraction, up_to), up_to)
+    return float(np.sum(curve.error * np.diff(edges)))
 
 
-def _at_least(
-    quality: Float[Array, " n"], marked: Bool[Array, " n"], cut: Float[Array, " n"]
-) -> Int[Array, " n"]:
-    kept = jnp.sort(jnp.where(marked, quality, -jnp.inf))
-    return quality.shape[0] - jnp.searchsorted(kept, cut, side="left")
+def _before(counts: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n+1"]:
+    return np.concatenate([[0], np.cumsum(counts)])

@@ -1,64 +1,65 @@
-"""How far a statistic of pairs could be off: bootstrap intervals."""
+"""How far a statistic could be off: the one bootstrap of all evaluations.
+
+A resample is a number of times for each unit, not a list of units: statistics that take
+weights then sort their data once, not once for each resample.
+"""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Bool, Float, Int, Num
 
-from fxai_jax.array_types import PRNGKey
-from fxai_jax.chunking import chunked_map
+RESAMPLES = 1000
+
+Counts = Int[np.ndarray, " n"]
+"""How often each of n units was drawn."""
 
 
 class Interval(NamedTuple):
     """A percentile bootstrap interval."""
 
-    low: Float[Array, "*shape"]
-    """Lower end, in the unit of the statistic."""
+    low: Float[np.ndarray, "*shape"]
+    """Lower end, in the unit and shape of the statistic."""
 
-    high: Float[Array, "*shape"]
+    high: Float[np.ndarray, "*shape"]
     """Upper end, not below the lower."""
 
 
 def bootstrap(
-    fun: Callable[..., Float[Array, "*shape"]],
-    key: PRNGKey,
-    scores: Float[Array | np.ndarray, " n"],
-    genuine: Bool[Array | np.ndarray, " n"],
-    *others: Array | np.ndarray,
-    resamples: int = 1000,
+    statistic: Callable[[Counts], float | Float[np.ndarray, "*shape"]],
+    strata: Num[np.ndarray, " n"] | Bool[np.ndarray, " n"],
+    *,
+    seed: int,
+    resamples: int = RESAMPLES,
     level: float = 0.95,
-    chunk_size: int | None = None,
 ) -> Interval:
-    """Percentile interval of a statistic over resampled pairs.
+    """Percentile interval of a statistic over resampled units, such as pairs.
 
-    Genuine and impostor pairs are drawn apart, with replacement, as many of each as
-    there are. Pairs count as independent: where identities recur the interval is too
-    narrow.
+    The units of each stratum are drawn apart, with replacement, as many as there are.
+    They count as independent: where persons recur in pairs, draw persons.
 
     Args:
-        fun: Statistic ``fun(scores, genuine, *others)``, a number or an array.
-        key: Typed key; the same key gives the same interval, whatever the chunks.
-        scores: Scores with shape (n,), finite.
-        genuine: Labels with shape (n,).
-        *others: More arrays with shape (n, ...), resampled with the pairs.
+        statistic: The statistic of a resample, a number or an array: it gets how often
+            each unit was drawn. NaN, as for a group of which nothing was drawn, is left
+            out of the quantiles.
+        strata: Stratum of each of the n units, such as whether a pair is genuine.
+        seed: Start of the random numbers.
         resamples: Number of resamples, at least 2.
         level: Probability that the interval covers, in (0, 1).
-        chunk_size: Resamples alive together; None takes all at once.
 
     Returns:
-        The interval; ends are interpolated between resamples.
+        The interval; ends are interpolated between resamples. NaN where all resamples
+        were.
 
     Raises:
         ValueError: If there are fewer than 2 resamples or the level is not in (0, 1).
 
     Example:
-        >>> pairs = jnp.array([0.9, 0.1]), jnp.array([True, False])
-        >>> fnmr = lambda scores, genuine: jnp.mean(scores < 0.5, where=genuine)
-        >>> float(bootstrap(fnmr, jax.random.key(0), *pairs, resamples=9).high)
-        0.0
+        >>> values = np.array([1.0, 3.0])
+        >>> mean = lambda counts: counts @ values / counts.sum()
+        >>> bootstrap(mean, np.zeros(2), seed=0).low.item()
+        1.0
 
     References:
         Efron and Tibshirani: An Introduction to the Bootstrap, 1993, chapter 13.
@@ -68,19 +69,20 @@ def bootstrap(
             "a bootstrap interval needs at least 2 resamples and a level between 0 "
             f"and 1, got {resamples} and {level}"
         )
-    pairs = [jnp.asarray(x) for x in (scores, genuine, *others)]
-    order = jnp.argsort(pairs[1])
-    sorted_labels = pairs[1][order]
-    impostors = jnp.sum(~sorted_labels)
-    start = jnp.where(sorted_labels, impostors, 0)
-    stop = jnp.where(sorted_labels, sorted_labels.shape[0], impostors)
+    rng = np.random.default_rng(seed)
+    members = [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
+    drawn = [statistic(_counts(rng, members, len(strata))) for _ in range(resamples)]
+    values = np.asarray(drawn, np.float64)
+    known = ~np.isnan(values).all(axis=0)
+    ends = np.full((2, *known.shape), np.nan)
+    quantiles = [(1 - level) / 2, (1 + level) / 2]
+    ends[:, known] = np.nanquantile(values[:, known], quantiles, axis=0)
+    return Interval(*ends)
 
-    def statistic(resample_key: PRNGKey) -> Float[Array, "*shape"]:
-        places = jax.random.randint(resample_key, start.shape, start, stop)
-        drawn = order[places]
-        return fun(*(x[drawn] for x in pairs))
 
-    keys = jax.random.split(key, resamples)
-    values = chunked_map(statistic, keys, chunk_size=chunk_size)
-    ends = jnp.array([(1 - level) / 2, (1 + level) / 2], values.dtype)
-    return Interval(*jnp.quantile(values, ends, axis=0))
+def _counts(rng: np.random.Generator, members: list[np.ndarray], total: int) -> Counts:
+    counts = np.zeros(total, np.int64)
+    for places in members:
+        drawn = rng.integers(places.size, size=places.size)
+        counts[places] = np.bincount(drawn, minlength=places.size)
+    return counts

@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from fxai_jax.array_types import PRNGKey, Score
+from fxai_jax.numerics import centred_ranks
 
 Model = Any
 """A callable pytree, such as a backbone."""
@@ -115,7 +116,10 @@ def rank_correlation(map_a: Map, map_b: Map) -> Score:
     References:
         Adebayo et al., NeurIPS 2018.
     """
-    a, b = _centred_ranks(map_a), _centred_ranks(map_b)
+    a, b = (
+        centred_ranks(jnp.ravel(jnp.asarray(map_))) / map_.size
+        for map_ in (map_a, map_b)
+    )
     scale = jnp.sqrt(jnp.sum(a * a)) * jnp.sqrt(jnp.sum(b * b))
     correlation = jnp.sum(a * b) / jnp.where(scale > 0, scale, 1.0)
     return jnp.clip(correlation, -1, 1)
@@ -135,12 +139,3 @@ def _permuted(key: PRNGKey, leaf: Any) -> Any:
     if not jnp.issubdtype(leaf.dtype, jnp.floating):
         return leaf
     return jax.random.permutation(key, leaf.reshape(-1)).reshape(leaf.shape)
-
-
-def _centred_ranks(map_: Map) -> Float[Array, " n"]:
-    # In [-1, 1], exactly 0 for a constant map: ranks are whole or half numbers.
-    values = jnp.asarray(map_).reshape(-1)
-    ranked = jnp.sort(values)
-    first = jnp.searchsorted(ranked, values, side="left")
-    after = jnp.searchsorted(ranked, values, side="right")
-    return (first + after - values.size) / values.size

@@ -95,8 +95,13 @@ def variation_figure(
         ValueError: If a map is not finite or the example's sizes differ.
 
     Example:
-        >>> variation_figure(good, bad, difference(good, bad), counts=(10, 10))
-        ... # doctest: +SKIP
+        >>> from fxai_jax.methods import amva
+        >>> maps = jax.random.uniform(jax.random.key(0), (8, 6, 6))
+        >>> groups = amva.variation(maps), amva.variation(maps**2)
+        >>> apart = amva.difference(*groups)
+        >>> figure = variation_figure(*groups, apart, counts=(8, 8))
+        >>> figure.axes[0].get_title()
+        'mean, high (n = 8)'
 
     References:
         Fu, Damer, arXiv 2112.04827.

@@ -1,7 +1,7 @@
 """Curves of evaluations: one panel per condition, one line per explainer or group."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from fxai_jax.evaluation.report import Chart, Panel
 from fxai_jax.visualize.pictures import finite
 
 COLOURS = [colormaps["tab10"](i) for i in range(10) if i != 7]  # 7 is a grey
@@ -16,39 +17,12 @@ GREYS = ("0.3", "0.5", "0.65")
 STYLES = ("-", "--", ":")  # a second and a third nine of lines
 
 
-class Line(NamedTuple):
-    """One curve, with the band that an interval spans around it."""
-
-    x: np.ndarray
-    y: np.ndarray
-    band: tuple[np.ndarray, np.ndarray] | None = None
-    reference: bool = False
-    """Whether it is what the others are compared with; drawn grey."""
-
-    stairs: bool = False
-    """Whether each value holds until the next x."""
-
-
-class Panel(NamedTuple):
-    """Curves that share their axes."""
-
-    title: str
-    x_label: str
-    y_label: str
-    lines: Mapping[str, Line]
-    log_x: bool = False
-
-
-def curves_figure(
-    panels: Sequence[Panel], *, columns: int, title: str = "", share_y: bool = False
-) -> Figure:
+def curves_figure(chart: Chart) -> Figure:
     """Panels in rows, with one legend for all of them.
 
     Args:
-        panels: Panels; lines of one name look alike in all of them.
-        columns: Panels in a row.
-        title: Title above all.
-        share_y: Whether all panels have one vertical scale.
+        chart: Panels; lines of one name look alike in all of them, what the others are
+            compared with is grey.
 
     Returns:
         The figure.
@@ -57,17 +31,18 @@ def curves_figure(
         ValueError: If there is no panel, or a value is not finite.
 
     Example:
-        >>> line = Line(np.arange(3), np.ones(3))
-        >>> figure = curves_figure([Panel("t", "x", "y", {"a": line})], columns=1)
-        >>> len(figure.axes)
+        >>> from fxai_jax.evaluation.report import Chart, Line, Panel
+        >>> panel = Panel("t", "x", "y", {"a": Line(np.arange(3), np.ones(3))})
+        >>> len(curves_figure(Chart("title", [panel], columns=1)).axes)
         1
     """
+    panels, columns = chart.panels, chart.columns
     if not panels:
         raise ValueError("found no panel to draw, expected at least one")
     rows = -(-len(panels) // columns)
     figure = Figure(figsize=(3.6 * columns + 2.2, 3 * rows + 0.4), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False, sharey=share_y).ravel()
-    looks, drawn = _looks(panels), {}
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=chart.share_y)
+    axes, looks, drawn = grid.ravel(), _looks(panels), {}
     for axis, panel in zip(axes, panels, strict=False):
         drawn |= _draw(axis, panel, looks)
     for axis in axes[len(panels) :]:
@@ -77,7 +52,7 @@ def curves_figure(
     )
     for text in legend.get_texts():
         text.set_parse_math(False)
-    figure.suptitle(title)
+    figure.suptitle(chart.title, parse_math=False)
     return figure
 
 
@@ -106,6 +81,8 @@ def _draw(axis: Axes, panel: Panel, looks: Mapping[str, dict[str, Any]]) -> dict
             axis.fill_between(
                 line.x, *line.band, color=style["color"], alpha=0.15, linewidth=0
             )
+    if panel.zero:
+        axis.axhline(0, color="black", linewidth=0.8, zorder=0)
     axis.set(title=panel.title, xlabel=panel.x_label, ylabel=panel.y_label)
     axis.set_xscale("log" if panel.log_x else "linear")
     if all(np.all(line.x == np.round(line.x)) for line in panel.lines.values()):

@@ -69,8 +69,12 @@ def pair_figure(
         ValueError: If a map is not finite or its size is not the face's.
 
     Example:
-        >>> pair_figure(a, b, of_a, of_b, threshold=0.45).savefig("pair.png")
-        ... # doctest: +SKIP
+        >>> from fxai_jax.explain.fggb import compile_fggb
+        >>> explain, _ = compile_fggb(load_backbone("mobilefacenet"), (112, 112))
+        >>> pair = sample_face("a_1"), sample_face("b_1")
+        >>> both = explain(*pair, 0.45)
+        >>> pair_figure(*pair, both.probe, both.gallery, threshold=0.45).get_suptitle()
+        'cosine -0.076 < threshold 0.450: rejected'
     """
     figure = Figure(figsize=(8.6, 5.6), layout="constrained")
     figure.suptitle(headline(float(probe_saliency.cosine), threshold), fontsize=13)

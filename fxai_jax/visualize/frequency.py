@@ -1,16 +1,12 @@
-"""Figures of the frequency explanations: of one pair, and of groups of pairs."""
-
-from collections.abc import Sequence
+"""The figure of the frequency explanation of one pair."""
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 
 from fxai_jax.methods.frequency import BandInfluence, Bands, heat_plot
-from fxai_jax.metrics.frequency_groups import GroupInfluence
 from fxai_jax.visualize.pictures import (
     Picture,
     Scale,
@@ -25,7 +21,6 @@ POSITIVE, NEGATIVE = "#2166ac", "#b2182b"
 """Nearly the ends of the colour map of the directed plot."""
 
 DIRECTED, ABSOLUTE = colormaps["RdBu"], colormaps["viridis"]
-GROUPS = colormaps["tab10"]
 MOST_TICKS = 20
 CYCLES = "frequency (cycles per image)"
 
@@ -60,8 +55,14 @@ def frequency_figure(
         ValueError: If an influence is not finite or the bands are not those of it.
 
     Example:
-        >>> frequency_figure(a, b, result, bands, threshold=0.45).savefig("bands.png")
-        ... # doctest: +SKIP
+        >>> from fxai_jax.explain.frequency import compile_frequency
+        >>> from fxai_jax.methods.frequency import radial_bands
+        >>> bands = radial_bands((112, 112))
+        >>> explain, _ = compile_frequency(load_backbone("mobilefacenet"), bands)
+        >>> pair = sample_face("a_1"), sample_face("b_1")
+        >>> result = explain(*pair).probe
+        >>> frequency_figure(*pair, result, bands, threshold=0.45).get_suptitle()
+        'cosine -0.076 < threshold 0.450: rejected'
 
     References:
         Huber, Damer, arXiv 2407.11941.
@@ -79,50 +80,6 @@ def frequency_figure(
     show(axes[1], gallery, names[1])
     _draw_heat_plots(top, axes[2:], directed, bands)
     _draw_bars(bottom.subplots(), directed, bands)
-    return figure
-
-
-def group_figure(
-    group: GroupInfluence, edges: Int[np.ndarray | Array, "b 2"], names: Sequence[str]
-) -> Figure:
-    """The mean influence of each band by group of pairs, and its difference to all.
-
-    Points stand in the middle of the bands; shaded are the bootstrap intervals.
-
-    Args:
-        group: Means of the groups, their differences to all pairs, and intervals.
-        edges: Lower and upper edge of each band in cycles per image.
-        names: Name of each group.
-
-    Returns:
-        The figure. A group without pairs stands in the legend alone.
-
-    Raises:
-        ValueError: If no group has pairs, a value of one that has is not finite, or the
-            names do not fit.
-
-    Example:
-        >>> group_figure(result, bands.edges, ["a", "b"]).savefig("groups.png")
-        ... # doctest: +SKIP
-
-    References:
-        Huber, Damer, arXiv 2501.16896.
-    """
-    if len(names) != len(group.mean):
-        raise ValueError(
-            f"{len(names)} names cannot be those of {len(group.mean)} groups"
-        )
-    if np.isnan(group.mean).all():
-        raise ValueError("no group has a mean: all are NaN, as without pairs")
-    figure = Figure(figsize=(11, 4.2), layout="constrained")
-    axes = figure.subplots(1, 2)
-    middles = np.asarray(edges).mean(axis=1)
-    _draw_groups(axes[0], middles, group.mean, group.mean_interval, names)
-    _draw_groups(axes[1], middles, group.difference, group.difference_interval, names)
-    axes[0].set_title("mean of the group", fontsize=11)
-    axes[1].set_title("difference to all pairs", fontsize=11)
-    axes[0].set_ylabel("directed influence")
-    axes[0].legend(fontsize=9, frameon=False, title="shaded: bootstrap interval")
     return figure
 
 
@@ -179,25 +136,3 @@ def _draw_bars(axis: Axes, directed: np.ndarray, bands: Bands) -> None:
     counts.set_yscale("log")
     counts.set_ylabel("coefficients in the band", color="grey")
     counts.tick_params(axis="y", colors="grey", which="both")
-
-
-def _draw_groups(
-    axis: Axes,
-    middles: np.ndarray,
-    values: Float[np.ndarray | Array, "g b"],
-    interval: Float[np.ndarray | Array, "2 g b"],
-    names: Sequence[str],
-) -> None:
-    low, high = np.asarray(interval)
-    for index, (name, row) in enumerate(zip(names, np.asarray(values), strict=True)):
-        colour = GROUPS(index % GROUPS.N)
-        if np.isnan(row).all():
-            axis.plot([], [], color=colour, label=f"{name} (no pairs)")
-            continue
-        what = f"influence of group {name}"
-        line = finite(row, what)
-        axis.plot(middles, line, marker="o", markersize=3, color=colour, label=name)
-        ends = finite(low[index], what), finite(high[index], what)
-        axis.fill_between(middles, *ends, color=colour, alpha=0.15, linewidth=0)
-    axis.axhline(0, color="black", linewidth=0.8, zorder=0)
-    axis.set_xlabel(CYCLES)

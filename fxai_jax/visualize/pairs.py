@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fxai_jax.data.images import Pixels
-from fxai_jax.data.pair_sets import PairSet
+from fxai_jax.data.pairs import Pairs
 
 KINDS = {True: ("genuine", "#1a7f37"), False: ("impostor", "#c62828")}
 """Title and colour of a pair by its label."""
@@ -24,15 +24,14 @@ MOST_GROUPS = 4
 """Group columns written under a pair."""
 
 
-def pair_sheet(pairs: PairSet, *, columns: int = 4) -> Figure:
+def pair_sheet(pairs: Pairs, *, columns: int = 4) -> Figure:
     """All pairs of a set, each with its label, its names and its groups.
 
     The frame is green where the list says that both images show one person, and red
     where it says that they do not. An image that cannot be read is an empty cell.
 
     Args:
-        pairs: Pairs to show; take some of a large set with
-            `fxai_jax.data.pair_sets.limit_pairs`.
+        pairs: Pairs to show; take some of many with their `limit`.
         columns: Pairs in a row.
 
     Returns:
@@ -42,13 +41,13 @@ def pair_sheet(pairs: PairSet, *, columns: int = 4) -> Figure:
         ValueError: If there are no pairs.
 
     Example:
-        >>> from fxai_jax.data.faces import sample_pairs
-        >>> from fxai_jax.data.pair_sets import limit_pairs, open_pairs
-        >>> sheet = pair_sheet(limit_pairs(open_pairs(sample_pairs()), 8, seed=0))
+        >>> from fxai_jax.data.pairs import open_pairs
+        >>> from fxai_jax.data.samples import sample_pairs
+        >>> sheet = pair_sheet(open_pairs(sample_pairs()).limit(8, seed=0))
         >>> len(sheet.axes)
         8
     """
-    count = pairs.genuine.size
+    count = len(pairs)
     if count == 0:
         raise ValueError("a sheet of pairs needs at least one pair, got none")
     columns = min(columns, count)
@@ -65,7 +64,7 @@ def pair_sheet(pairs: PairSet, *, columns: int = 4) -> Figure:
     return figure
 
 
-def _draw_pair(axis: Axes, pairs: PairSet, i: int) -> None:
+def _draw_pair(axis: Axes, pairs: Pairs, i: int) -> None:
     title, colour = KINDS[bool(pairs.genuine[i])]
     axis.set(xlim=(-0.05, 2.1), ylim=(1.2, -0.05), aspect="equal", xticks=[], yticks=[])
     axis.set_title(title, color=colour, fontsize=10, fontweight="bold")
@@ -91,7 +90,7 @@ def _draw_image(axis: Axes, pixels: Pixels | None, left: float) -> None:
     axis.set(xlim=(-0.05, 2.1), ylim=(1.2, -0.05))
 
 
-def _pixels(pairs: PairSet, place: int) -> Pixels | None:
+def _pixels(pairs: Pairs, place: int) -> Pixels | None:
     try:
         return pairs.read(place)
     except (OSError, ValueError):

@@ -122,16 +122,6 @@ def decision(cosine: float, threshold: float) -> str:
 def headline(cosine: float, threshold: float | None) -> str:
     """The title of a pair: its cosine, and the decision where there is a threshold.
 
-    Args:
-        cosine: Similarity of the pair.
-        threshold: Smallest cosine that is accepted, or None.
-
-    Returns:
-        One line.
-
-    Raises:
-        ValueError: If the cosine is not finite.
-
     Example:
         >>> headline(0.8, 0.45)
         'cosine 0.800 ≥ threshold 0.450: accepted'
@@ -150,16 +140,6 @@ def finite(
 ) -> Float[np.ndarray, "*shape"]:
     """Brings values to the host and refuses those that would be drawn as holes.
 
-    Args:
-        values: Array of any shape.
-        what: Their name, for the message.
-
-    Returns:
-        The values on the host.
-
-    Raises:
-        ValueError: If a value is NaN or infinite.
-
     Example:
         >>> finite(np.eye(2), "map").shape
         (2, 2)
@@ -175,13 +155,9 @@ def finite(
 
 
 def is_constant(values: Float[np.ndarray, "*shape"]) -> bool:
-    """Whether values are all alike, so that colours or a density would show rounding.
+    """Whether values differ by less than a millionth of the largest magnitude.
 
-    Args:
-        values: Finite array of any shape.
-
-    Returns:
-        True if they differ by less than a millionth of the largest magnitude.
+    Colours or a density would then show rounding.
 
     Example:
         >>> is_constant(np.ones(3))
@@ -191,13 +167,7 @@ def is_constant(values: Float[np.ndarray, "*shape"]) -> bool:
 
 
 def show(axis: Axes, picture: Picture, title: str) -> None:
-    """Draws a picture without ticks.
-
-    Args:
-        axis: Where to draw.
-        picture: RGB with shape (h, w, 3); clipped to [0, 1].
-        title: Title above it.
-    """
+    """Draws a picture without ticks."""
     shown = np.clip(finite(picture, f"picture of {title}"), 0, 1)
     axis.imshow(shown, interpolation="nearest")
     axis.set_title(title, fontsize=11, parse_math=False)
@@ -205,30 +175,12 @@ def show(axis: Axes, picture: Picture, title: str) -> None:
 
 
 def say(axis: Axes, words: str) -> None:
-    """Writes words over a picture, where there is nothing to draw.
-
-    Args:
-        axis: Where to write.
-        words: What to say, in short lines.
-    """
+    """Writes words over a picture, where there is nothing to draw."""
     axis.text(0.5, 0.5, words, ha="center", va="center", transform=axis.transAxes)
 
 
 def draw_map(axis: Axes, map_: Map, scale: Scale, title: str) -> bool:
-    """Draws a map with its scale's colours, or says that it is constant.
-
-    Args:
-        axis: Where to draw.
-        map_: Map with shape (h, w).
-        scale: Colours and range, shared by all maps of a kind.
-        title: Title above it.
-
-    Returns:
-        Whether there was something to draw.
-
-    Raises:
-        ValueError: If the map is not finite.
-    """
+    """Draws a map with its scale's colours; says it where it is constant, and False."""
     values = finite(map_, f"map of {title}")
     if is_constant(values):
         show(axis, np.full((*values.shape, 3), 0.94), title)
@@ -246,16 +198,7 @@ def draw_map(axis: Axes, map_: Map, scale: Scale, title: str) -> bool:
 
 
 def colour_bar(figure: FigureBase, axes: Axes | np.ndarray, scale: Scale) -> Colorbar:
-    """One colour bar for all pictures that share a scale.
-
-    Args:
-        figure: Figure or subfigure of the axes.
-        axes: Axes of the pictures; the bar of a single one has its height.
-        scale: Colours, range and label.
-
-    Returns:
-        The colour bar.
-    """
+    """One colour bar for all pictures that share a scale."""
     mappable = ScalarMappable(Normalize(scale.low, scale.high), scale.colours)
     if isinstance(axes, Axes):
         bar = figure.colorbar(mappable, cax=axes.inset_axes((1.04, 0, 0.06, 1)))

@@ -46,7 +46,13 @@ def quality_figure(
         ValueError: If the map is not finite or its size is not the face's.
 
     Example:
-        >>> quality_figure(face, result).savefig("quality.png")  # doctest: +SKIP
+        >>> from fxai_jax.explain.plq import compile_plq
+        >>> network = load_backbone("mobilefacenet"), load_card("mobilefacenet")
+        >>> explain, _ = compile_plq(*network, passes=20)
+        >>> face = sample_face("a_1")
+        >>> result = explain(jax.random.key(0), face)
+        >>> quality_figure(face, result).get_suptitle()
+        'quality Q = 0.99...'
 
     References:
         Terhörst et al., arXiv 2110.11001 (colours and range).

@@ -8,7 +8,7 @@ from fxai_jax.array_types import FaceModel
 from fxai_jax.backbones.layers import InputConvention, dropout
 from fxai_jax.backbones.mobilefacenet import MobileFaceNet
 from fxai_jax.checkpoints import load_backbone
-from fxai_jax.data.faces import sample_face
+from fxai_jax.data.samples import sample_face
 from fxai_jax.numerics import cosine
 from tests.faces import golden, relative
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fxai_jax.checkpoints import load_backbone
-from fxai_jax.data.faces import sample_face
+from fxai_jax.data.samples import sample_face
 from fxai_jax.methods import fggb
 from fxai_jax.numerics import cosine
 from tests.faces import relative

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from fxai_jax.checkpoints import load_backbone
-from fxai_jax.data.faces import sample_face
+from fxai_jax.data.samples import sample_face
 from fxai_jax.methods import fggb
 from tests.benchmarks.side_by_side import compare
 from tests.reference.torch_shipped import as_torch, channel_loop, shipped_network

@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional
 
 from fxai_jax.checkpoints import load_backbone
-from fxai_jax.data.faces import sample_face
+from fxai_jax.data.samples import sample_face
 from fxai_jax.methods import amva, frequency, plq
 from tests.benchmarks.side_by_side import compare
 from tests.reference.torch_shipped import as_torch, normalised, shipped_module

@@ -4,7 +4,7 @@ import sys
 import pytest
 from PIL import Image
 
-from fxai_jax.data.faces import sample_path
+from fxai_jax.data.samples import sample_path
 from tests.cli.commands import fails, run
 
 
@@ -29,6 +29,10 @@ def test_backbones_lists_what_ships(capsys):
         (("explain", "frequency", "{face}", "{face}", "--width", "0"), "width"),
         (("explain", "plq", "{large}"), "112"),
         (("explain", "plq", "{face}", "--passes", "2"), "at least 3 passes"),
+        (("explain", "plq", "{face}", "--seed", "4294967296"), "below 2**32"),
+        (("quality", "{face}", "--out", "{out}", "--passes", "-2"), "got -2"),
+        (("quality", "{face}", "--out", "{text}"), "notes.png cannot be made a folder"),
+        (("evaluate", "verification", "--seed", "-1"), "at least 0"),
         (("explain", "amva", "/no/such"), "no such file or folder"),
         (("quality", "{text}", "--out", "{out}"), "none of the 1 images"),
         (("calibrate", "{face}", "--backbone", "mobilefacenet"), "--out"),
@@ -64,3 +68,14 @@ def test_the_module_runs_as_the_command():
     )
     assert "112x112" in result.stdout
     assert result.stderr == ""
+
+
+def test_ctrl_c_is_one_line(monkeypatch, capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fxai_jax.cli.backbones.backbones", interrupted)
+    with pytest.raises(SystemExit) as stop:
+        run("backbones")
+    assert stop.value.code == 130
+    assert capsys.readouterr().err == "fxai-jax: interrupted\n"

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from fxai_jax import visualize
-from fxai_jax.data.faces import sample_names, sample_path
+from fxai_jax.data.samples import sample_names, sample_path
 from tests.cli.commands import fails, run
 
 

@@ -4,12 +4,12 @@ import jax
 import numpy as np
 import pytest
 
-from conversion import cli
-from conversion.export import write_safetensors
-from conversion.reader import read
+from fxai_conversion import cli
+from fxai_conversion.containers.reader import read
+from fxai_conversion.export import write_safetensors
 from fxai_jax.cards import load_card
 from fxai_jax.checkpoints import load_backbone
-from fxai_jax.data.faces import sample_face
+from fxai_jax.data.samples import sample_face
 from tests.conversion import reader_files
 from tests.reference import backbone_goldens
 from tests.reference.backbone_cases import TINY

@@ -4,9 +4,9 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from conversion.converting import ConversionError, convert, plan
-from conversion.detection import choose, shapes_of
-from conversion.recipes import RECIPES
+from fxai_conversion.choosing import choose, shapes_of
+from fxai_conversion.converting import ConversionError, convert, plan
+from fxai_conversion.recipes.catalogue import RECIPES
 from tests.conversion.published import RECIPE_OF, layouts, small
 from tests.reference.weights import published_layout
 
@@ -109,7 +109,8 @@ def test_all_problems_come_in_one_error():
 
 def test_two_tensors_for_one_leaf_are_named():
     recipe = RECIPES["arcface"]
-    twice = dataclasses.replace(recipe, rules=[*recipe.rules, ("copy", "fc", "linear")])
+    rules = [*recipe.naming.rules, ("copy", "fc", "linear")]
+    twice = dataclasses.replace(recipe, naming=recipe.naming._replace(rules=rules))
     layout = published_layout("arcface_r18")
     candidate = choose(layout, "arcface")._replace(recipe=twice)
     with pytest.raises(ConversionError, match=r"copy\.bias is one of 2"):

@@ -5,12 +5,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from conversion import cli
+from fxai_conversion import cli
 from fxai_jax.cards import load_card
 
 tflite = pytest.importorskip("tflite")
 
-from conversion.mobilefacenet_tflite import Layer, merge  # noqa: E402
+from fxai_conversion.mobilefacenet_tflite import Layer, merge  # noqa: E402
 
 
 def test_merged_layers_are_the_exact_sums_rounded_once(rng):

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conversion.reader import UnreadableCheckpoint, read
+from fxai_conversion.containers.reader import read
+from fxai_conversion.refusals import UnreadableCheckpoint
 from tests.conversion.reader_files import (
     call,
     dictionary,

@@ -9,7 +9,8 @@ import zipfile
 
 import pytest
 
-from conversion.reader import UnreadableCheckpoint, read
+from fxai_conversion.containers.reader import read
+from fxai_conversion.refusals import UnreadableCheckpoint
 from tests.conversion.reader_files import safetensors_file, small_files, zip_file
 
 MAX_BYTES = 2**20

@@ -8,8 +8,10 @@ import zlib
 import numpy as np
 import pytest
 
-from conversion import torch_tree, unpickler, zip_container
-from conversion.reader import UnreadableCheckpoint, read
+from fxai_conversion.containers import zip_archive
+from fxai_conversion.containers.reader import read
+from fxai_conversion.refusals import UnreadableCheckpoint
+from fxai_conversion.torch_objects import pickles, trees
 from tests.conversion.reader_files import (
     call,
     dense,
@@ -115,7 +117,7 @@ HOSTILE = {
     "build an import": (name("os", "path") + b"}b", "BUILD on a Global"),
     "key without value": (b"}(Nu", "key without"),
     "call without tuple": (name("os", "abort") + b"]R", "arguments of a call"),
-    "extension registry": (b"\x82\x01", "opcode b'\\\\x82'"),
+    "extension registry": (b"\x82\x01", "b'\\\\x82', which torch.save does"),
     "protocol 0 string": (b"S'a'\n", "opcode b'S'"),
     "protocol 0 instance": (b"(ios\nabort\n", "opcode b'i'"),
     "out-of-band buffer": (b"\x97", "opcode"),
@@ -148,14 +150,14 @@ def test_hostile_pickles(written, container, case):
 
 
 def test_effort_is_bounded(written, monkeypatch):
-    monkeypatch.setattr(torch_tree, "MAX_CHILDREN", 10_000)
+    monkeypatch.setattr(trees, "MAX_CHILDREN", 10_000)
     path = written(zip_file(laughs(), {"0": FOUR.tobytes()}))
     refused(path, "nests more than 10000")
-    monkeypatch.setattr(unpickler, "MAX_OPCODES", 100)
+    monkeypatch.setattr(pickles, "MAX_OPCODES", 100)
     refused(path, "more than 100 opcodes")
-    monkeypatch.setattr(zip_container, "MAX_PICKLE_BYTES", 100)
+    monkeypatch.setattr(zip_archive, "MAX_PICKLE_BYTES", 100)
     refused(path, "more than 100")
-    monkeypatch.setattr(zip_container, "MAX_DIRECTORY_BYTES", 100)
+    monkeypatch.setattr(zip_archive, "MAX_DIRECTORY_BYTES", 100)
     refused(path, "zip directory")
 
 

@@ -9,7 +9,8 @@ import pytest
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
-from conversion.reader import UnreadableCheckpoint, read  # noqa: E402
+from fxai_conversion.containers.reader import read  # noqa: E402
+from fxai_conversion.refusals import UnreadableCheckpoint  # noqa: E402
 
 pytestmark = pytest.mark.torch
 CONTAINERS = pytest.mark.parametrize("container", ["zip", "legacy"])

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from conversion import tables
-from conversion.naming import naming_of
-from conversion.recipes import RECIPES
-from conversion.rules import KINDS, Move, Target, source_of, target_of
+from fxai_conversion.recipes import published_names
+from fxai_conversion.recipes.catalogue import RECIPES
+from fxai_conversion.recipes.naming import translation
+from fxai_conversion.recipes.rules import KINDS, Move, Target, source_of, target_of
 from tests.conversion.published import RECIPE_OF, layouts
 from tests.reference import weights
 
@@ -13,11 +13,11 @@ from tests.reference import weights
 def test_every_name_has_one_place_and_the_place_has_that_name(arch):
     recipe = RECIPES[RECIPE_OF[arch]]
     layout = weights.published_layout(arch)
-    naming = naming_of(recipe, recipe.layout(layout))
+    names = translation(recipe.naming, recipe.naming.layout(layout))
     for name in layout:
-        found = naming.inward(name)
+        found = names.inward(name)
         if isinstance(found, Target):
-            assert naming.outward(found.path) == name
+            assert names.outward(found.path)[0] == name
         else:
             assert found
             assert name.endswith(("num_batches_tracked", "mask_token"))
@@ -43,6 +43,12 @@ def test_each_layout_is_undone_bit_for_bit(rng, kind):
             np.testing.assert_array_equal(back, source)
 
 
+def test_a_linear_map_stands_on_the_right(rng):
+    kernel, vector = rng.normal(size=(4, 4)), rng.normal(size=4)
+    ours = vector @ KINDS["linear"]["weight"].forward(kernel)
+    np.testing.assert_allclose(ours, kernel @ vector, rtol=1e-12)
+
+
 def test_a_patch_kernel_reads_rows_then_columns_then_colours(rng):
     kernel = rng.normal(size=(5, 3, 4, 4))
     image = rng.normal(size=(4, 4, 3))
@@ -66,14 +72,14 @@ UNKNOWN = (
 
 @pytest.mark.parametrize("name", UNKNOWN)
 def test_unknown_names_have_no_place(name):
-    assert target_of(name, tables.INSIGHTFACE) is None
+    assert target_of(name, published_names.INSIGHTFACE.rules) is None
 
 
 def test_unknown_leaves_have_no_name():
     with pytest.raises(LookupError, match="no rule"):
-        source_of("layer1/layers/0/conv1/bias", tables.INSIGHTFACE)
+        source_of("layer1/layers/0/conv1/bias", published_names.INSIGHTFACE.rules)
     with pytest.raises(LookupError, match="no rule"):
-        source_of("nothing", tables.INSIGHTFACE)
+        source_of("nothing", published_names.INSIGHTFACE.rules)
 
 
 def test_two_rules_for_one_name_are_a_mistake():

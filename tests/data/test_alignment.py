@@ -15,7 +15,7 @@ from fxai_jax.data.alignment import (
     read_landmarks,
     similarity_transform,
 )
-from fxai_jax.data.faces import sample_landmarks, sample_path
+from fxai_jax.data.samples import sample_landmarks, sample_path
 
 
 def oracle(source, target):

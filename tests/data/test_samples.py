@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from fxai_jax.data.alignment import check_landmarks
-from fxai_jax.data.faces import (
+from fxai_jax.data.samples import (
     sample_face,
     sample_landmarks,
     sample_names,

@@ -8,10 +8,10 @@ import pytest
 from fxai_jax.cards import load_card
 from fxai_jax.checkpoints import load_backbone
 from fxai_jax.chunking import batched
-from fxai_jax.data.faces import sample_face
+from fxai_jax.data.samples import sample_face
 from fxai_jax.methods import amva
 from fxai_jax.metrics import attention
-from fxai_jax.sharding import data_mesh, shard_batch
+from fxai_jax.runs.placing import data_mesh, shard_batch
 from tests.faces import WHOLE, golden, relative
 from tests.reference import amva_oracle
 

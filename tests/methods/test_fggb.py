@@ -7,10 +7,10 @@ import pytest
 
 from fxai_jax.checkpoints import load_backbone
 from fxai_jax.chunking import batched
-from fxai_jax.data.faces import sample_face
+from fxai_jax.data.samples import sample_face
 from fxai_jax.methods import fggb
 from fxai_jax.numerics import cosine
-from fxai_jax.sharding import data_mesh, replicate, shard_batch
+from fxai_jax.runs.placing import data_mesh, replicate, shard_batch
 from tests.faces import golden, relative, roundings, smooth_embedder
 from tests.reference import fggb_oracle
 

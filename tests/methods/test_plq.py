@@ -9,9 +9,9 @@ from fxai_jax.backbones.layers import dropout
 from fxai_jax.cards import load_card
 from fxai_jax.checkpoints import load_backbone
 from fxai_jax.chunking import batched
-from fxai_jax.data.faces import sample_face
+from fxai_jax.data.samples import sample_face
 from fxai_jax.methods import plq, quality
-from fxai_jax.sharding import data_mesh, shard_batch
+from fxai_jax.runs.placing import data_mesh, shard_batch
 from tests.faces import WHOLE, golden, relative, roundings
 from tests.reference import plq_oracle
 

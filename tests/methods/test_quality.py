@@ -8,10 +8,10 @@ import pytest
 from fxai_jax.backbones.layers import dropout
 from fxai_jax.checkpoints import load_backbone
 from fxai_jax.chunking import batched
-from fxai_jax.data.faces import sample_face
+from fxai_jax.data.samples import sample_face
 from fxai_jax.methods import quality
 from fxai_jax.numerics import unit_vector
-from fxai_jax.sharding import data_mesh, shard_batch
+from fxai_jax.runs.placing import data_mesh, shard_batch
 from tests.faces import WHOLE
 from tests.reference import quality_oracle
 

@@ -7,12 +7,12 @@ import pytest
 
 from fxai_jax.checkpoints import load_backbone
 from fxai_jax.chunking import batched
-from fxai_jax.data.faces import sample_face
+from fxai_jax.data.samples import sample_face
 from fxai_jax.methods import frequency
 from fxai_jax.metrics.band_curves import band_cosines, influence_order
 from fxai_jax.metrics.faithfulness import area
 from fxai_jax.numerics import cosine
-from fxai_jax.sharding import data_mesh, shard_batch
+from fxai_jax.runs.placing import data_mesh, shard_batch
 from tests.faces import golden, smooth_embedder
 from tests.reference import frequency_oracle
 

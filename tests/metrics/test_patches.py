@@ -8,7 +8,7 @@ import pytest
 from fxai_jax.chunking import batched
 from fxai_jax.metrics.patches import localisation, paste, patch_mask, restoration_curve
 from fxai_jax.numerics import cosine
-from fxai_jax.sharding import data_mesh, shard_batch
+from fxai_jax.runs.placing import data_mesh, shard_batch
 from tests.faces import smooth_embedder
 
 SIZE, D = 20, 6

@@ -2,16 +2,16 @@
 
 import re
 
-from conversion import rules, tables
-from conversion.rules import Rules
+from fxai_conversion.recipes import naming, published_names, rules
+from fxai_conversion.recipes.rules import Rules
 
-ADAFACE = tables.ADAFACE
-CURRICULARFACE = tables.CURRICULARFACE
-FACENET = tables.FACENET
-INSIGHTFACE = tables.INSIGHTFACE
-NAMED_MOBILEFACENET = tables.NAMED_MOBILEFACENET
-NUMBERED_MOBILEFACENET = tables.NUMBERED_MOBILEFACENET
-VIT = tables.VIT
+ADAFACE = published_names.ADAFACE.rules
+CURRICULARFACE = published_names.CURRICULARFACE.rules
+FACENET = published_names.FACENET.rules
+INSIGHTFACE = published_names.INSIGHTFACE.rules
+NAMED_MOBILEFACENET = published_names.NAMED_MOBILEFACENET.rules
+NUMBERED_MOBILEFACENET = published_names.NUMBERED_MOBILEFACENET.rules
+VIT = published_names.VIT.rules
 
 __all__ = ["Rules", "arrays", "staged"]
 
@@ -31,7 +31,7 @@ def arrays(state, table):
 
 def staged(state, blocks):
     """Names a flat ``body`` of blocks by stage: ``body.3`` becomes ``layer2.1``."""
-    places = rules.staged(blocks)
+    places = naming.staged(blocks)
     return {
         re.sub(r"^body\.(\d+)", lambda match: places[int(match[1])], name): tensor
         for name, tensor in state.items()

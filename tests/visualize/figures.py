@@ -63,6 +63,7 @@ def curves(figure, panel):
     return {
         names[line.get_color(), line.get_linestyle()]: line.get_xydata().T
         for line in axis.get_lines()
+        if (line.get_color(), line.get_linestyle()) in names  # not the zero line
     }
 
 

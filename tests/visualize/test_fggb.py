@@ -3,7 +3,7 @@ import pytest
 
 from fxai_jax import visualize
 from fxai_jax.array_types import PairSaliency
-from fxai_jax.data.faces import sample_face
+from fxai_jax.data.samples import sample_face
 from tests.visualize.figures import save, scales, spot, titles, words
 
 SIZE = 112

@@ -5,7 +5,6 @@ import pytest
 
 from fxai_jax import visualize
 from fxai_jax.methods.frequency import BandInfluence, radial_bands
-from fxai_jax.metrics.frequency_groups import GroupInfluence
 from tests.visualize.figures import axes_of, image, save, scales, titles, words
 
 BANDS = radial_bands((24, 24))
@@ -112,51 +111,3 @@ def test_frequency_figure_refuses_what_does_not_fit():
         draw(influence(np.array([0.1, np.inf, 0.2, 0.3], np.float32)))
     with pytest.raises(ValueError, match="3 influences cannot be those of 4 bands"):
         draw(influence(DIRECTED[:3]))
-
-
-def groups(mean):
-    mean = np.asarray(mean, np.float32)
-    difference = mean - np.nanmean(mean, axis=0)[None]
-    ends = np.array([-0.1, 0.1], np.float32)[:, None, None]
-    spread = mean.std(axis=0)
-    return GroupInfluence(mean, mean + ends, difference, difference + ends, spread)
-
-
-def draw_groups(mean):
-    names = [f"group {i}" for i in range(len(mean))]
-    return visualize.group_figure(groups(mean), BANDS.edges, names)
-
-
-def test_groups_are_drawn_with_their_intervals(rng, tmp_path):
-    mean = rng.normal(size=(2, 4)).astype(np.float32)
-    figure = draw_groups(mean)
-    assert titles(figure) == ["mean of the group", "difference to all pairs"]
-    found = groups(mean)
-    for axis, values in zip(figure.axes, (mean, found.difference), strict=True):
-        lines = axis.lines[: len(values)]  # the last one marks zero
-        for line, shade, row in zip(lines, axis.collections, values, strict=True):
-            assert line.get_xdata().tolist() == [2, 6, 10, 14.5]
-            np.testing.assert_array_equal(line.get_ydata(), row)
-            ends = shade.get_paths()[0].get_extents()
-            assert ends.ymin == pytest.approx(float(row.min()) - 0.1, abs=1e-6)
-            assert ends.ymax == pytest.approx(float(row.max()) + 0.1, abs=1e-6)
-    save(figure, tmp_path)
-
-
-def test_a_group_without_pairs_stands_in_the_legend(tmp_path):
-    figure = draw_groups([[0.1] * 4, [np.nan] * 4, [0.2] * 4])
-    texts = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-    assert texts == ["group 0", "group 1 (no pairs)", "group 2"]
-    colours = {line.get_color() for line in figure.axes[0].lines[:3]}
-    assert len(colours) == 3
-    save(figure, tmp_path)
-
-
-def test_group_figure_refuses_what_does_not_fit():
-    with pytest.raises(ValueError, match="group group 1 is not finite in 1 of 4"):
-        draw_groups([[0.1] * 4, [0.1, np.nan, 0.1, 0.1]])
-    nothing = GroupInfluence(*np.full((5, 1, 4), np.nan))
-    with pytest.raises(ValueError, match="no group has a mean"):
-        visualize.group_figure(nothing, BANDS.edges, ["a"])
-    with pytest.raises(ValueError, match="1 names cannot be those of 2 groups"):
-        visualize.group_figure(groups(np.ones((2, 4))), BANDS.edges, ["a"])

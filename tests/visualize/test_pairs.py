@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from fxai_jax import visualize
-from fxai_jax.data.faces import sample_face, sample_pairs
-from fxai_jax.data.pair_sets import PairSet, limit_pairs, open_pairs, take_pairs
+from fxai_jax.data.pairs import Pairs, open_pairs
+from fxai_jax.data.samples import sample_face, sample_pairs
 from tests.visualize.figures import save, titles, words
 
 
@@ -18,14 +18,14 @@ def made(images, names=None, genuine=None, groups=None):
         return images[i]
 
     n = len(images) - 1
-    return PairSet(
-        names or [f"/faces/person/{i}.png" for i in range(n + 1)],
-        read,
-        np.arange(n),
-        np.arange(1, n + 1),
-        np.arange(n) % 2 == 0 if genuine is None else np.array(genuine),
-        groups or {},
-        lambda i: read(i).shape[:2],
+    return Pairs(
+        images=names or [f"/faces/person/{i}.png" for i in range(n + 1)],
+        read=read,
+        measure=lambda i: read(i).shape[:2],
+        probe=np.arange(n),
+        gallery=np.arange(1, n + 1),
+        genuine=np.arange(n) % 2 == 0 if genuine is None else np.array(genuine),
+        groups=groups or {},
     )
 
 
@@ -56,11 +56,11 @@ def test_labels_frames_names_and_groups_are_those_of_the_list(tmp_path):
 def test_faces_are_upright_with_the_probe_on_the_left():
     pairs = open_pairs(sample_pairs())
     row = next(i for i, x in enumerate(pairs.genuine) if not x)
-    figure = visualize.pair_sheet(take_pairs(pairs, np.array([row])))
+    figure = visualize.pair_sheet(pairs.take(np.array([row])))
     (axis,) = figure.axes
     probe, gallery = axis.images
     assert probe.get_extent()[1] < gallery.get_extent()[0]
-    names = (text.get_text()[8:-4] for text in axis.texts)
+    names = (text.get_text()[6:-4] for text in axis.texts)
     for drawn, name in zip((probe, gallery), names, strict=True):
         np.testing.assert_array_equal(drawn.get_array(), sample_face(name))
         assert drawn.origin == "upper"
@@ -94,7 +94,7 @@ def test_rows_are_filled_and_the_rest_stays_empty():
     assert narrow.get_size_inches()[1] == 7 * wide.get_size_inches()[1]
     assert wide.get_size_inches()[0] == 7 * narrow.get_size_inches()[0]
     with pytest.raises(ValueError, match="at least one pair"):
-        visualize.pair_sheet(take_pairs(made(images), np.array([], int)))
+        visualize.pair_sheet(made(images).take(np.array([], int)))
 
 
 def test_words_are_shortened_and_taken_as_they_are(tmp_path):
@@ -148,6 +148,6 @@ def test_no_words_lie_on_others_or_on_images(columns, groups):
 
 
 def test_a_part_of_a_set_is_drawn():
-    pairs = limit_pairs(open_pairs(sample_pairs()), 5, seed=0)
+    pairs = open_pairs(sample_pairs()).limit(5, seed=0)
     found = titles(visualize.pair_sheet(pairs))
     assert found == ["genuine" if x else "impostor" for x in pairs.genuine]

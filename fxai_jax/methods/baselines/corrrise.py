@@ -11,8 +11,7 @@ References:
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.stats import rankdata
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Int
 
 from fxai_jax.array_types import (
     Embedder,
@@ -23,10 +22,9 @@ from fxai_jax.array_types import (
     Score,
 )
 from fxai_jax.chunking import chunked_map, chunked_sum
-from fxai_jax.numerics import cosine, split_sign
+from fxai_jax.numerics import centred_ranks, cosine, split_sign
 
 Origins = Int[Array, "p 2"]
-Ranks = Float[Array, " n"]
 
 
 def masks(
@@ -125,7 +123,7 @@ def explain(
         return cosine(embed(jnp.where(visible, probe, 0)), reference)
 
     scores = chunked_map(covered_cosine, origins, chunk_size=chunk_size)
-    signed = _correlation(rankdata(scores), origins, size, side, chunk_size)
+    signed = _correlation(centred_ranks(scores), origins, size, side, chunk_size)
     clean = cosine(embed(probe), reference)
     return PairSaliency(*split_sign(signed), signed, clean)
 
@@ -152,14 +150,15 @@ def _mask(origins: Origins, size: tuple[int, int], side: int) -> Bool[Array, "h 
 
 
 def _correlation(
-    ranks: Ranks,
+    ranks: Int[Array, " n"],
     origins: Int[Array, "n p 2"],
     size: tuple[int, int],
     side: int,
     chunk_size: int | None,
 ) -> Saliency:
-    centred = ranks - jnp.mean(ranks)
-    spread = jnp.std(ranks)
+    # The ranks are centred in integers: where all are equal their spread is 0 exactly.
+    centred = ranks.astype(jnp.float32)
+    spread = jnp.sqrt(jnp.mean(jnp.square(centred)))
     standard = centred / jnp.where(spread > 0, spread, 1)
 
     def one_mask(corners_and_rank) -> tuple[Saliency, Saliency]:
@@ -169,7 +168,8 @@ def _correlation(
 
     xs = (origins, standard)
     visible, product = (
-        total / len(ranks) for total in chunked_sum(one_mask, xs, chunk_size=chunk_size)
+        total / ranks.shape[0]
+        for total in chunked_sum(one_mask, xs, chunk_size=chunk_size)
     )
     variance = visible * (1 - visible)
     varies = variance > 0

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from fxai_jax.data.faces import sample_path
+from fxai_jax.data.samples import sample_path
 from tests.cli.commands import fails, run
 from tests.visualize.figures import curves, drawn_area, titles
 
@@ -66,4 +66,6 @@ def pixels_are_those_of_the_table(folder, figure):
 def test_mistakes_are_one_line(tmp_path, capsys):
     command = ["evaluate", "quality", "--out", tmp_path]
     assert "no map 'x'" in fails(capsys, *command, "--maps", "x")
-    assert "an error rate is in" in fails(capsys, *command, "--fmr", 2)
+    assert "the false match rate is in [0, 1], got 2" in fails(
+        capsys, *command, "--fmr", 2
+    )

@@ -3,7 +3,7 @@ import shutil
 
 import pytest
 
-from fxai_jax.data.faces import sample_names, sample_path
+from fxai_jax.data.samples import sample_names, sample_path
 from tests.cli.commands import fails, run
 from tests.visualize.figures import curves, titles
 

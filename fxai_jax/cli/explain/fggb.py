@@ -1,0 +1,88 @@
+"""``fxai-jax explain fggb``: which pixels make two faces match."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from fxai_jax import visualize
+from fxai_jax.cards import Card, load_card, threshold_of
+from fxai_jax.checkpoints import load_backbone
+from fxai_jax.cli.explain.writing import PAIR_COLUMNS, pair_cells, write_pair
+from fxai_jax.cli.options import (
+    DEFAULT,
+    OUT,
+    Backbone,
+    Landmarks,
+    Out,
+    Threshold,
+    made,
+)
+from fxai_jax.command_line import STDERR, File
+from fxai_jax.data.images import Pixels
+from fxai_jax.explain.both_sides import BothSides
+from fxai_jax.explain.fggb import compile_fggb
+from fxai_jax.methods.fggb import GradientForm
+from fxai_jax.runs.reading import read_face
+
+
+def explain_fggb(
+    probe: File,
+    gallery: File,
+    *,
+    backbone: Backbone = DEFAULT,
+    threshold: Threshold = None,
+    gradient: GradientForm = "absolute",
+    landmarks: Landmarks = None,
+    chunk_size: int = 16,
+    out: Out = OUT,
+) -> None:
+    """Show which pixels make two faces match, and which make them differ (FGGB).
+
+    Writes a figure, the raw maps (.npz) and a manifest (.json). With --gradient
+    absolute all channels' maps are alike, so one of the two maps is nearly empty;
+    split fills both for every pair; signed maps are to be ranked by magnitude.
+
+    Args:
+        probe: Image of an aligned face, or a photograph with --landmarks.
+        gallery: Image of the face to compare with.
+        gradient: How a channel's gradient becomes a map.
+        chunk_size: Embedding channels pulled back together; more takes more memory.
+    """
+    card = load_card(backbone)
+    threshold = threshold_of(card, threshold)
+    a, b = (read_face(path, card, landmarks) for path in (probe, gallery))
+    options = {"gradient": gradient, "chunk_size": chunk_size}
+    with STDERR.status("compiling FGGB"):
+        model = load_backbone(backbone)
+        explain, seconds = compile_fggb(model, card.image_size, **options)
+    with STDERR.status("explaining"):
+        result = explain(a, b, threshold)
+    told = {"method": "fggb", **options, "threshold": threshold}
+    told |= {"landmarks": landmarks and str(landmarks)}
+    stem = made(out) / f"fggb_{probe.stem}_{gallery.stem}"
+    write_fggb(stem, (probe, gallery), (a, b), result, card, told)
+    table = Table(*PAIR_COLUMNS)
+    table.add_row(*pair_cells(result, threshold, seconds))
+    Console().print(table)
+
+
+def write_fggb(
+    stem: Path,
+    paths: tuple[Path, Path],
+    images: tuple[Pixels, Pixels],
+    result: BothSides,
+    card: Card,
+    options: Mapping[str, Any],
+) -> None:
+    """Writes what FGGB says of a pair; `options` hold the threshold."""
+    figure = visualize.pair_figure(
+        *images,
+        result.probe,
+        result.gallery,
+        threshold=options["threshold"],
+        names=(paths[0].stem, paths[1].stem),
+    )
+    write_pair(stem, figure, paths, result, card, options)

@@ -1,0 +1,90 @@
+"""``fxai-jax explain plq``: which pixels of one face are good enough."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from fxai_jax import visualize
+from fxai_jax.cards import Card, load_card
+from fxai_jax.checkpoints import load_backbone
+from fxai_jax.cli.explain.writing import write_explained
+from fxai_jax.cli.options import (
+    DEFAULT,
+    OUT,
+    Backbone,
+    Landmarks,
+    Out,
+    Passes,
+    Seed,
+    cells,
+    made,
+)
+from fxai_jax.command_line import STDERR, File
+from fxai_jax.data.images import Pixels
+from fxai_jax.explain.plq import compile_plq, notices, quality_constants
+from fxai_jax.methods.plq import PixelQuality, Regression
+from fxai_jax.runs.keys import image_key, run_key
+from fxai_jax.runs.manifest import flat, make_manifest
+from fxai_jax.runs.progress import tell
+from fxai_jax.runs.reading import read_face
+
+COLUMNS = ("quality", "SER-FIQ", "standard error")
+
+
+def explain_plq(
+    image: File,
+    *,
+    backbone: Backbone = DEFAULT,
+    regression: Regression = "uniform",
+    passes: Passes = 100,
+    seed: Seed = 0,
+    landmarks: Landmarks = None,
+    out: Out = OUT,
+) -> None:
+    """Show which pixels of a face are good enough for recognition (PLQ).
+
+    Writes a figure, the raw map (.npz) and a manifest (.json). Quality and map depend
+    on constants of the network, which its card holds (see fxai-jax calibrate).
+
+    Args:
+        image: Image of an aligned face, or a photograph with --landmarks.
+        regression: uniform as published, or minimum_norm, which is always stable.
+    """
+    card = load_card(backbone)
+    constants = quality_constants(card, regression)
+    face = read_face(image, card, landmarks)
+    options = {"regression": regression, "passes": passes}
+    with STDERR.status("explaining"):
+        explain, seconds = compile_plq(load_backbone(backbone), card, **options)
+        result = explain(image_key(run_key(seed), face), face)
+    told = {"method": "plq", **options, "seed": seed, **constants}
+    told |= {"landmarks": landmarks and str(landmarks)}
+    stem = made(out) / f"plq_{image.stem}"
+    write_plq(stem, image, face, result, card, told)
+    table = Table(*COLUMNS, "compile s")
+    table.add_row(*plq_cells(result), f"{seconds:.1f}")
+    Console().print(table)
+
+
+def write_plq(
+    stem: Path,
+    path: Path,
+    face: Pixels,
+    result: PixelQuality,
+    card: Card,
+    options: Mapping[str, Any],
+) -> None:
+    """Writes what PLQ says of a face; `options` hold the regression."""
+    tell(STDERR, notices(result, options["regression"]))
+    figure = visualize.quality_figure(face, result, name=path.stem)
+    manifest = make_manifest(card, {"image": path}, options)
+    write_explained(stem, figure, flat("", result), manifest)
+
+
+def plq_cells(result: PixelQuality) -> list[str]:
+    """Cells under `COLUMNS`."""
+    raw = result.ser_fiq
+    return cells(result.quality, raw.quality, raw.standard_error)

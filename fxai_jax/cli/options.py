@@ -1,0 +1,74 @@
+"""Arguments that several commands take, each with its help, and what they share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import jax
+import numpy as np
+import tyro
+from rich.text import Text
+
+from fxai_jax.command_line import STDERR
+from fxai_jax.runs.progress import tell
+from fxai_jax.runs.running import Results
+
+OUT = Path("fxai_out")
+DEFAULT = "mobilefacenet"
+
+Files = Annotated[
+    list[Path],
+    tyro.conf.Positional,
+    tyro.conf.arg(
+        help="Aligned faces or folders of them, or photographs with --landmarks."
+    ),
+]
+Backbone = Annotated[
+    str,
+    tyro.conf.arg(help="Name of a shipped network, or a checkpoint folder."),
+]
+Threshold = Annotated[
+    float | None,
+    tyro.conf.arg(
+        help="Cosine at which pairs are accepted; None takes the network's own."
+    ),
+]
+Landmarks = Annotated[
+    Path | None,
+    tyro.conf.arg(
+        help="JSON file, five points (x, y) an image: eyes, nose, mouth corners."
+    ),
+]
+Passes = Annotated[
+    int,
+    tyro.conf.arg(help="Stochastic passes of the quality; more make it more exact."),
+]
+Seed = Annotated[int, tyro.conf.arg(help="Start of the random numbers.")]
+Out = Annotated[Path, tyro.conf.arg(help="Folder for the results.")]
+
+
+def tell_skipped(found: Results, total: int) -> None:
+    """Says which images of a set were left out."""
+    tell(STDERR, [f"skipped {error}" for error in found.errors])
+    if found.errors:
+        tell(STDERR, [f"{len(found.errors)} of {total} images were skipped"])
+
+
+def made(folder: Path) -> Path:
+    """The folder for the results, made where it is missing."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            f"--out {folder} cannot be made a folder: {error.strerror}"
+        ) from error
+    return folder
+
+
+def plain(text: str) -> Text:
+    """A name from a file: it must not colour, move or erase what is printed."""
+    return Text("".join(x if x.isprintable() else "?" for x in text))
+
+
+def cells(*numbers: float | np.floating | np.ndarray | jax.Array) -> list[str]:
+    """Numbers as cells of a printed table."""
+    return [f"{float(number):.4f}" for number in numbers]

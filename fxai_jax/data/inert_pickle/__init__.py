@@ -1,0 +1,1 @@
+"""Pickles as inert data: read without importing, calling or setting anything."""

@@ -1,0 +1,221 @@
+"""Labelled pairs of faces, from every kind of list: one view of all of them.
+
+A network embeds each image once, however many pairs it is in. No image is decoded
+before it is read, so a damaged one costs its own pairs only.
+"""
+
+import dataclasses
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from fxai_jax.data.images import SIZE, Pixels, decode_image, image_size, load_image
+from fxai_jax.data.pairs.lfw import header_of, parse_lfw
+from fxai_jax.data.pairs.packed import read_bin
+from fxai_jax.data.pairs.tables import parse_table, read_text
+
+Places = Int[np.ndarray, " n"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Pairs:
+    """The n pairs of a list, as places in its distinct images.
+
+    Attributes:
+        images: Name of each image: its path, or "image 17 of lfw.bin".
+        read: Decodes image i as RGB in [0, 1] with shape (h, w, 3). What it raises, a
+            ValueError or OSError, names the image.
+        measure: Height and width of image i by its header alone; raises as `read`.
+        probe: Place of each pair's first image, with shape (n,).
+        gallery: Place of each pair's second image, with shape (n,).
+        genuine: True where both images show one person, with shape (n,).
+        groups: Further columns by their names, one text per pair.
+        source: The file they come from, if any.
+    """
+
+    images: list[str]
+    read: Callable[[int], Pixels]
+    measure: Callable[[int], tuple[int, int]]
+    probe: Places
+    gallery: Places
+    genuine: Bool[np.ndarray, " n"]
+    groups: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    source: Path | None = None
+
+    def __len__(self) -> int:
+        """The number of pairs."""
+        return self.genuine.size
+
+    def take(self, rows: Places) -> "Pairs":
+        """Some of the pairs, in the order of `rows`; images that none uses stay."""
+        groups = {name: [x[i] for i in rows] for name, x in self.groups.items()}
+        return dataclasses.replace(
+            self,
+            probe=self.probe[rows],
+            gallery=self.gallery[rows],
+            genuine=self.genuine[rows],
+            groups=groups,
+        )
+
+    def limit(self, count: int, *, seed: int) -> "Pairs":
+        """A random part with the same share of genuine pairs, in the same order.
+
+        With the same seed, a larger part holds every smaller one.
+
+        Args:
+            count: Most pairs to keep.
+            seed: Start of the random numbers, non-negative.
+
+        Returns:
+            The part, with at least one pair of each kind that exists; these pairs
+            themselves where they are not more than `count`.
+
+        Raises:
+            ValueError: If `count` is too small for one pair of each kind.
+
+        Example:
+            >>> from fxai_jax.data.samples import sample_pairs
+            >>> open_pairs(sample_pairs()).limit(5, seed=0).genuine.sum().item()
+            2
+        """
+        total, genuine = len(self), int(self.genuine.sum())
+        least = (genuine > 0) + (genuine < total)
+        if count < least:
+            raise ValueError(
+                f"{count} pairs cannot hold one of each kind; keep at least {least}"
+            )
+        if count >= total:
+            return self
+        share = round(count * genuine / total)
+        if least == 2:
+            share = min(max(share, 1), count - 1)
+        rng = np.random.default_rng(seed)
+        kept = [
+            rng.permutation(np.flatnonzero(self.genuine == kind))[:number]
+            for kind, number in ((True, share), (False, count - share))
+        ]
+        return self.take(np.sort(np.concatenate(kept)))
+
+    def used(self) -> Places:
+        """Places of the images that some pair uses, ascending."""
+        return np.unique(np.concatenate([self.probe, self.gallery]))
+
+    def name(self, i: int) -> str:
+        """What messages call pair i; two lines of a list have two names."""
+        probe, gallery = self.images[self.probe[i]], self.images[self.gallery[i]]
+        return f"{i}: {probe} | {gallery}"
+
+    def read_pair(self, i: int) -> tuple[Pixels, Pixels]:
+        """Decodes both images of pair i."""
+        return self.read(int(self.probe[i])), self.read(int(self.gallery[i]))
+
+
+def open_pairs(
+    path: str | Path,
+    *,
+    root: str | Path | None = None,
+    size: tuple[int, int] | None = SIZE,
+    read: Callable[[Path], Pixels] | None = None,
+) -> Pairs:
+    """Opens a list of pairs; its content, not its name, tells which kind it is.
+
+    - A table with a header line, separated by commas or tabs. Two columns name the
+      images and one holds labels, 1 for genuine and 0 for impostor: `path_a`, `path_b`
+      and `label`, or `probe`, `gallery` and `genuine`. All others are groups.
+    - A list in LFW's style: a line ``folds pairs`` (or just ``pairs``), then per fold
+      as many genuine lines ``name i j`` and impostor lines ``name i other j``. Image i
+      of a person is ``name/name_000i`` with any suffix of an image; of several the
+      first in alphabetical order.
+    - A packed benchmark of InsightFace, such as lfw.bin, of which nothing is executed.
+
+    Args:
+        path: UTF-8 text file or packed benchmark.
+        root: Folder to which the images of a list are relative; None is the folder of
+            the list. A packed benchmark holds its images and needs none.
+        size: Height and width that images must have in pixels; None accepts any size.
+        read: How an image file becomes a face; None reads faces of `size` that are
+            aligned already.
+
+    Returns:
+        The pairs. An image that several pairs name, or that a packed benchmark holds
+        several times, is there once.
+
+    Raises:
+        FileNotFoundError: If the list or images are missing; the message counts them.
+        ValueError: If the list is of no known kind, empty, damaged, inconsistent, or
+            asks to run anything; the message names the line.
+
+    Example:
+        >>> from fxai_jax.data.samples import sample_pairs
+        >>> pairs = open_pairs(sample_pairs())
+        >>> len(pairs), len(pairs.images), int(pairs.genuine.sum())
+        (30, 6, 12)
+        >>> pairs.read(0).shape
+        (112, 112, 3)
+    """
+    path = Path(path)
+    if _is_pickle(path):
+        return _packed(path, size)
+    text = read_text(path)
+    folder = path.parent if root is None else Path(root)
+    if header := header_of(text):
+        probe, gallery, genuine, groups = parse_lfw(path, text, folder, header)
+    else:
+        probe, gallery, genuine, groups = parse_table(path, text, folder)
+    if not probe:
+        raise ValueError(f"{path}: found no pairs, expected at least one line of them")
+    files = list(dict.fromkeys([*probe, *gallery]))
+    _check_files(path, files)
+    place = {file: i for i, file in enumerate(files)}
+    read = read or (lambda file: load_image(file, size=size))
+    return Pairs(
+        images=[str(file) for file in files],
+        read=lambda i: read(files[i]),
+        measure=lambda i: image_size(files[i], str(files[i])),
+        probe=np.array([place[file] for file in probe]),
+        gallery=np.array([place[file] for file in gallery]),
+        genuine=genuine,
+        groups=groups,
+        source=path,
+    )
+
+
+def _is_pickle(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        return stream.read(1) == b"\x80"
+
+
+def _packed(path: Path, size: tuple[int, int] | None) -> Pairs:
+    contents, genuine = read_bin(path)
+    first: dict[bytes, int] = {}
+    for number, content in enumerate(contents):
+        first.setdefault(content, number)
+    place = {content: i for i, content in enumerate(first)}
+    places = np.array([place[content] for content in contents])
+    images = list(first)
+    names = [f"image {number} of {path.name}" for number in first.values()]
+    return Pairs(
+        images=names,
+        read=lambda i: decode_image(images[i], names[i], size=size),
+        measure=lambda i: image_size(images[i], names[i]),
+        probe=places[0::2],
+        gallery=places[1::2],
+        genuine=genuine,
+        source=path,
+    )
+
+
+def _check_files(path: Path, files: list[Path]) -> None:
+    missing = [file for file in files if not os.path.isfile(file)]
+    if missing:
+        raise FileNotFoundError(
+            f"{path}: {len(missing)} of {len(files)} images are missing: "
+            f"{', '.join(str(file) for file in missing[:5])}"
+            f"{', ...' if len(missing) > 5 else ''}; check the folder they are "
+            "relative to (root)"
+        )

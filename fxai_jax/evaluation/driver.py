@@ -1,0 +1,106 @@
+"""The one way through an evaluation: open, score, plan, run, report."""
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fxai_jax.cards import fingerprint, load_card
+from fxai_jax.checkpoints import load_backbone
+from fxai_jax.data.pairs import Pairs, open_pairs
+from fxai_jax.data.samples import sample_pairs
+from fxai_jax.evaluation.plan import Evaluation, Network, Plan
+from fxai_jax.evaluation.report import Report
+from fxai_jax.evaluation.scores import score_pairs
+from fxai_jax.runs.manifest import make_manifest
+from fxai_jax.runs.options import RunOptions
+from fxai_jax.runs.progress import tell
+from fxai_jax.runs.running import Results, run
+
+MOST_TOLD = 5  # pairs that failed in one task are named up to this number
+
+
+def evaluate(
+    protocol: Evaluation,
+    pairs: str | Path | Pairs | None = None,
+    *,
+    backbone: str | Path | Network = "mobilefacenet",
+    root: str | Path | None = None,
+    limit: int | None = None,
+    options: RunOptions = RunOptions(),  # noqa: B008, frozen
+) -> Report:
+    """Evaluates a network or explanations of it on labelled pairs.
+
+    Args:
+        protocol: What is measured, one of `fxai_jax.evaluation.protocols`.
+        pairs: A list (see `fxai_jax.data.pairs.open_pairs`), or pairs; None takes the
+            sample faces.
+        backbone: Name of a shipped network, a checkpoint folder, or a
+            `fxai_jax.evaluation.plan.Network`: a model of your own with its card.
+        root: Folder to which the images of the list are relative; None is its own.
+        limit: Most pairs, chosen at random with the share of genuine ones kept; None
+            takes the protocol's usual number, all for most.
+        options: How it is run. A run that was cut off goes on from the notes that it
+            left in the folder `resume`.
+
+    Returns:
+        Tables, charts and manifest.
+
+    Raises:
+        TypeError: If the protocol is none; a class must be called.
+        OSError: If the list or its images are missing.
+        ValueError: If the list or the network cannot be used, or an option is wrong.
+
+    Example:
+        >>> from fxai_jax.evaluation.protocols import Verification
+        >>> report = evaluate(Verification())
+        >>> report.table.rows[0]["impostor"]
+        18
+    """
+    if isinstance(protocol, type) or not isinstance(protocol, Evaluation):
+        raise TypeError(
+            f"expected a protocol such as protocols.Verification(), got {protocol!r}"
+        )
+    network = backbone if isinstance(backbone, Network) else _load(backbone)
+    options = _resumed(options, protocol.name)
+    listed = sample_pairs() if pairs is None else pairs
+    if not isinstance(listed, Pairs):
+        listed = open_pairs(listed, root=root, size=network.card.image_size)
+    limit = protocol.usual_limit if limit is None else limit
+    if limit is not None:
+        listed = listed.limit(limit, seed=options.seed)
+    scores = score_pairs(network.model, listed, options)
+    plan = protocol.plan(network, scores, options.seed)
+    tell(options.console, plan.notices)
+    results, seconds = _run(plan, network, options)
+    findings = plan.findings(results)
+    facts = {"evaluation": protocol.name, **vars(protocol), **plan.facts}
+    facts |= {"seed": options.seed, "limit": limit, "skipped": scores.skipped}
+    inputs = {} if listed.source is None else {"pairs": listed.source}
+    manifest = make_manifest(network.card, inputs, facts | {"seconds": seconds})
+    return Report(findings.tables, findings.charts, manifest)
+
+
+def _resumed(options: RunOptions, name: str) -> RunOptions:
+    if options.resume is None:
+        return options
+    return dataclasses.replace(options, resume=options.resume / f"{name}.journals")
+
+
+def _load(name_or_path: str | Path) -> Network:
+    return Network(load_backbone(name_or_path), load_card(name_or_path))
+
+
+def _run(
+    plan: Plan, network: Network, options: RunOptions
+) -> tuple[Mapping[str, Results], dict[str, Any]]:
+    results, seconds = {}, {}
+    for task in plan.tasks:
+        start = time.perf_counter()
+        task = task._replace(depends={**task.depends, **fingerprint(network.card)})
+        results[task.file] = run(task, options)
+        seconds[task.file] = round(time.perf_counter() - start, 1)
+        errors = results[task.file].errors[:MOST_TOLD]
+        tell(options.console, [f"{task.title}: {error}" for error in errors])
+    return results, seconds

@@ -1,0 +1,50 @@
+"""What the driver asks of a protocol: what to run, and what to make of it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
+
+from fxai_jax.array_types import FaceModel
+from fxai_jax.cards import Card
+from fxai_jax.evaluation.report import Findings
+from fxai_jax.evaluation.scores import Scores
+from fxai_jax.runs.running import Results, Task
+
+
+class Network(NamedTuple):
+    """A network and its card."""
+
+    model: FaceModel
+    card: Card
+
+
+class Plan(NamedTuple):
+    """What a protocol does with one list and one network."""
+
+    tasks: Sequence[Task]
+    """What is run, each under its own `file`."""
+
+    findings: Callable[[Mapping[str, Results]], Findings]
+    """Tables and charts, from the results by the tasks' files."""
+
+    facts: Mapping[str, Any]
+    """What the manifest says beside the protocol's fields, ready for JSON."""
+
+    notices: Sequence[str] = ()
+    """What to tell before the run starts."""
+
+
+@runtime_checkable
+class Evaluation(Protocol):
+    """A protocol: a frozen dataclass of its parameters that plans a run.
+
+    Its fields go into the manifest; its docstring and theirs are the help of the
+    command.
+    """
+
+    name: ClassVar[str]
+    usual_limit: ClassVar[int | None]
+    """Most pairs where nobody says how many."""
+
+    def plan(self, network: Network, scores: Scores, seed: int) -> Plan:
+        """Decides what is run, from the cosines of the list."""
+        ...
