@@ -346,7 +346,7 @@ fxai_jax/evaluation/faithfulness.py > tests/evaluation/test_faithfulness.py
 
 # faithfulness: the notes are left out
 fxai_jax/evaluation/faithfulness.py > tests/cli/evaluate/test_faithfulness.py
--                notes(results, preset, threshold),
+-                notes(results, preset, threshold, self.draws),
 +                [],
 
 # faithfulness: rejected pairs are accepted ones

@@ -9,7 +9,8 @@ import tyro
 
 from fxai_jax.cards import checkpoint_folder, list_backbones, load_card, write_card
 from fxai_jax.checkpoints import load_backbone
-from fxai_jax.cli.options import Files, Landmarks, Passes, Seed, tell_skipped
+from fxai_jax.cli.options import Files, Landmarks, Passes, Seed
+from fxai_jax.cli.sets import run_set
 from fxai_jax.command_line import STDERR
 from fxai_jax.data.images import Pixels
 from fxai_jax.data.pairs import open_pairs
@@ -17,8 +18,6 @@ from fxai_jax.evaluation.scores import score_pairs
 from fxai_jax.explain import calibration
 from fxai_jax.runs.options import RunOptions
 from fxai_jax.runs.reading import find_images, read_face
-from fxai_jax.runs.running import run
-from fxai_jax.runs.tasks import over_files
 
 Copy = Annotated[
     Path | None,
@@ -63,16 +62,17 @@ def calibrate(
     listed = None if pairs is None else open_pairs(pairs, size=size, read=read)
     model = load_backbone(folder)
     options = RunOptions(seed, batch_size, console=STDERR)
-    task = over_files(
-        "calibration",
+    names = {"title": "calibration", "file": "calibration"}
+    found = run_set(
         calibration.measure,
         model,
+        card,
         paths,
         read,
-        static={"passes": passes},
+        {"passes": passes},
+        options,
+        **names,
     )
-    found = run(task, options)
-    tell_skipped(found, len(paths))
     card = calibration.with_quality(card, found.values)
     if listed is not None:
         scores = score_pairs(model, listed, options)

@@ -8,10 +8,6 @@ import numpy as np
 import tyro
 from rich.text import Text
 
-from fxai_jax.command_line import STDERR
-from fxai_jax.runs.progress import tell
-from fxai_jax.runs.running import Results
-
 OUT = Path("fxai_out")
 DEFAULT = "mobilefacenet"
 
@@ -44,13 +40,6 @@ Passes = Annotated[
 ]
 Seed = Annotated[int, tyro.conf.arg(help="Start of the random numbers.")]
 Out = Annotated[Path, tyro.conf.arg(help="Folder for the results.")]
-
-
-def tell_skipped(found: Results, total: int) -> None:
-    """Says which images of a set were left out."""
-    tell(STDERR, [f"skipped {error}" for error in found.errors])
-    if found.errors:
-        tell(STDERR, [f"{len(found.errors)} of {total} images were skipped"])
 
 
 def made(folder: Path) -> Path:

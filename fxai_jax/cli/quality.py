@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fxai_jax import visualize
-from fxai_jax.cards import Card, fingerprint, load_card
+from fxai_jax.cards import Card, load_card
 from fxai_jax.checkpoints import load_backbone
 from fxai_jax.cli.options import (
     DEFAULT,
@@ -26,8 +26,8 @@ from fxai_jax.cli.options import (
     cells,
     made,
     plain,
-    tell_skipped,
 )
+from fxai_jax.cli.sets import run_set
 from fxai_jax.command_line import STDERR
 from fxai_jax.data.images import Pixels
 from fxai_jax.explain.quality import measure, notices
@@ -35,8 +35,6 @@ from fxai_jax.methods.quality import scale_quality
 from fxai_jax.runs.options import RunOptions
 from fxai_jax.runs.progress import tell
 from fxai_jax.runs.reading import find_images, read_face
-from fxai_jax.runs.running import run
-from fxai_jax.runs.tasks import over_files
 
 MOST_SHOWN = 20  # rows of the printed table
 
@@ -65,20 +63,11 @@ def quality(
     def read(path: Path) -> Pixels:
         return read_face(path, card, landmarks)
 
-    depends = {"method": "ser_fiq", "passes": passes}
-    depends |= {"landmarks": landmarks and str(landmarks)}
-    task = over_files(
-        "quality",
-        measure,
-        model,
-        paths,
-        read,
-        static={"passes": passes},
-        depends=depends | fingerprint(card),
-        file="quality",
-    )
-    found = run(task, RunOptions(seed, batch_size, resume=made(out), console=STDERR))
-    tell_skipped(found, len(paths))
+    told = {"method": "ser_fiq", "passes": passes}
+    told |= {"landmarks": landmarks and str(landmarks)}
+    options = RunOptions(seed, batch_size, resume=made(out), console=STDERR)
+    names = {"title": "quality", "file": "quality"}
+    found = run_set(measure, model, card, paths, read, told, options, **names)
     order = np.argsort(found.values["quality"], kind="stable")
     ranked = [paths[found.rows[i]] for i in order]
     columns = {name: values[order] for name, values in found.values.items()}

@@ -10,7 +10,6 @@ from fxai_jax.evaluation.estimates import common_rows, estimate_rows, groups_of
 from fxai_jax.evaluation.perturbation import (
     MARGINS,
     MODES,
-    PRESETS,
     Curve,
     Curves,
     Preset,
@@ -41,6 +40,7 @@ def pair_measures(
     cosine rise.
 
     Example:
+        >>> from fxai_jax.evaluation.perturbation import PRESETS
         >>> curve = np.array([[[1.0, 0.5, 0.0]]])
         >>> curves = {"highest deleted, black": curve}
         >>> curves["highest inserted, black"] = curve[..., ::-1]
@@ -78,7 +78,7 @@ def faithfulness_rows(
     """
     common = common_rows(found.rows for found in results.values())
     kept = pairs.take(common)
-    rows = []
+    groups, rows = groups_of(kept), []
     for fill in fills_of(preset):
         measures = {
             name: pair_measures(
@@ -86,7 +86,7 @@ def faithfulness_rows(
             )
             for name, found in results.items()
         }
-        for group, members in groups_of(kept).items():
+        for group, members in groups.items():
             place: Row = {"fill": fill, "group": group, "pairs": len(members)}
             headline = _with_margins(measures, members, seed)
             rows += [
@@ -99,9 +99,7 @@ def faithfulness_rows(
     return rows
 
 
-def random_range(
-    found: Results, fill: Fill, preset: Preset = PRESETS["genuine"]
-) -> tuple[float, float]:
+def random_range(found: Results, fill: Fill) -> tuple[float, float]:
     """Where the mean ins - del of a random order lies from one drawing to another.
 
     2.5 and 97.5 % quantile over the draws, in per cent; with few draws close to the

@@ -71,7 +71,6 @@ class Faithfulness:
 
     def __post_init__(self) -> None:
         """Refuses what no run could use."""
-        check_names("explainers", self.explainers)
         check_names("fills", self.fills)
         choose(EXPLAINERS, self.explainers)
         check_cosine(self.threshold)
@@ -102,7 +101,7 @@ class Faithfulness:
                 f"Faithfulness, preset {self.preset}: {len(pairs)} pairs, "
                 f"{network.card.name}",
                 rows,
-                notes(results, preset, threshold),
+                notes(results, preset, threshold, self.draws),
                 hidden=("group", "pairs", "over smooth random"),
             )
             return Findings(
@@ -160,14 +159,13 @@ def measure(
 
 
 def notes(
-    results: Mapping[str, Results], preset: Preset, threshold: float
+    results: Mapping[str, Results], preset: Preset, threshold: float, draws: int
 ) -> list[str]:
     """What a reader of the table has to know."""
     found = [
         f"Cosines in per cent, {preset.steps} steps, {preset.perturb} perturbed, "
         f"threshold {threshold:.3f}; brackets: 95 % bootstrap intervals over pairs.",
     ]
-    draws = len(next(iter(results["smooth-random"].values.values()))[0])
     if preset.ranking == "similarity" and draws > 1:
         for fill in fills_of(preset):
             low, high = random_range(results["smooth-random"], fill)

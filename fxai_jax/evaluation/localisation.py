@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float
 
 from fxai_jax.array_types import FaceModel, Image, PRNGKey, Score
 from fxai_jax.data.pairs import Pairs
-from fxai_jax.evaluation.checks import check_cosine, check_count, check_names
+from fxai_jax.evaluation.checks import check_cosine, check_count
 from fxai_jax.evaluation.donors import NOBODY, choose_donors
 from fxai_jax.evaluation.estimates import common_rows, groups_of, mean_estimates
 from fxai_jax.evaluation.perturbation import drawn
@@ -65,7 +65,6 @@ class Localisation:
 
     def __post_init__(self) -> None:
         """Refuses what no run could use."""
-        check_names("explainers", self.explainers)
         choose(EXPLAINERS, self.explainers)
         check_cosine(self.threshold)
         check_count("patches", self.patches)

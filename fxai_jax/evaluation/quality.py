@@ -8,7 +8,7 @@ import numpy as np
 
 from fxai_jax.array_types import Perturb
 from fxai_jax.evaluation import discard, pixel_quality
-from fxai_jax.evaluation.checks import check_count, check_names, check_rate
+from fxai_jax.evaluation.checks import check_count, check_rate
 from fxai_jax.evaluation.perturbation import PRESETS
 from fxai_jax.evaluation.plan import Network, Plan
 from fxai_jax.evaluation.registry import PIXEL_MAPS, choose, tasks_of
@@ -56,7 +56,6 @@ class Quality:
 
     def __post_init__(self) -> None:
         """Refuses what no run could use."""
-        check_names("maps", self.maps)
         choose(PIXEL_MAPS, self.maps)
         check_rate("false match rate", self.fmr)
         check_rate("starting error", self.starting_error)

@@ -20,6 +20,7 @@ from fxai_jax.array_types import (
     Score,
 )
 from fxai_jax.data.pairs import Pairs
+from fxai_jax.evaluation.checks import check_names
 from fxai_jax.explain.amva import model_baseline
 from fxai_jax.methods import fggb, plq
 from fxai_jax.methods.baselines import cams, corrrise, fame, gradient, priors, xssab
@@ -170,9 +171,10 @@ def choose(
         >>> list(choose(PIXEL_MAPS, ["plq"]))
         ['plq', 'centred-gaussian', 'smooth-random', 'pixel-random']
     """
+    what = "explainer" if table is EXPLAINERS else "map"
+    check_names(f"{what}s", names)
     unknown = [name for name in names if name not in table]
     if unknown:
-        what = "explainer" if table is EXPLAINERS else "map"
         raise ValueError(f"no {what} {unknown[0]!r}; there are {', '.join(table)}")
     wanted = {*(names or table), *always}
     return {name: entry for name, entry in table.items() if name in wanted}

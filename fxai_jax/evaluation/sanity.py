@@ -11,7 +11,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from fxai_jax.array_types import Image, PRNGKey, Saliency, Score
-from fxai_jax.evaluation.checks import check_cosine, check_names
+from fxai_jax.evaluation.checks import check_cosine
 from fxai_jax.evaluation.estimates import mean_estimates
 from fxai_jax.evaluation.plan import Network, Plan
 from fxai_jax.evaluation.registry import (
@@ -62,7 +62,6 @@ class Sanity:
 
     def __post_init__(self) -> None:
         """Refuses what no run could use."""
-        check_names("explainers", self.explainers)
         choose(EXPLAINERS, self.explainers)
         check_cosine(self.threshold)
 

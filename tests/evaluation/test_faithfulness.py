@@ -259,7 +259,7 @@ def test_pairs_that_fail_are_left_out_of_every_row(model, pairs):
 
 def test_the_range_of_random_orders_is_that_of_their_draws(model, pairs):
     found = runs_of(model, pairs, {"random": RANDOM}, draws=8)["random"]
-    low, high = random_range(found, "black", PRESET)
+    low, high = random_range(found, "black")
     curves = found.values
     means = [
         100

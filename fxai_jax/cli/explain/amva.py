@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fxai_jax import visualize
-from fxai_jax.cards import Card, fingerprint, load_card
+from fxai_jax.cards import Card, load_card
 from fxai_jax.checkpoints import load_backbone
 from fxai_jax.cli.explain.writing import write_explained
 from fxai_jax.cli.options import (
@@ -26,8 +26,8 @@ from fxai_jax.cli.options import (
     Seed,
     cells,
     made,
-    tell_skipped,
 )
+from fxai_jax.cli.sets import run_set
 from fxai_jax.command_line import STDERR
 from fxai_jax.data.images import Pixels
 from fxai_jax.explain import amva
@@ -35,8 +35,7 @@ from fxai_jax.metrics.attention import quality_groups
 from fxai_jax.runs.manifest import flat, make_manifest
 from fxai_jax.runs.options import RunOptions
 from fxai_jax.runs.reading import find_images, read_face
-from fxai_jax.runs.running import Results, run
-from fxai_jax.runs.tasks import over_files
+from fxai_jax.runs.running import Results
 
 
 def explain_amva(
@@ -69,18 +68,9 @@ def explain_amva(
 
     told: dict[str, Any] = {"method": "amva", "passes": passes}
     told |= {"landmarks": landmarks and str(landmarks)}
-    task = over_files(
-        "attention",
-        amva.measure,
-        model,
-        paths,
-        read,
-        static={"passes": passes},
-        depends=told | fingerprint(card),
-        file="amva",
-    )
-    found = run(task, RunOptions(seed, batch_size, resume=made(out), console=STDERR))
-    tell_skipped(found, len(paths))
+    options = RunOptions(seed, batch_size, resume=made(out), console=STDERR)
+    names = {"title": "attention", "file": "amva"}
+    found = run_set(amva.measure, model, card, paths, read, told, options, **names)
     used = [paths[row] for row in found.rows]
     told["seed"] = seed
     if len(used) < amva.SMALLEST_SET:
