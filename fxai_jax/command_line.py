@@ -3,16 +3,19 @@
 import contextlib
 import functools
 import io
+import os
 import pkgutil
 import re
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, NoReturn
 
 import tyro
 from rich.console import Console
+
+from fxai_jax.data.names import printable
 
 File = Annotated[Path, tyro.conf.Positional]
 """A path given by its place, not by an option."""
@@ -34,6 +37,12 @@ Commands = Mapping[str, Command | Mapping[str, Command]]
 STDERR = Console(stderr=True)
 """Where progress, notes and warnings go; results go to stdout."""
 
+BROKEN_PIPE, MISTAKE, INTERRUPTED = 1, 2, 130
+"""Exit codes; the first is that of Rich, which prints the tables."""
+
+MEMORY = "RESOURCE_EXHAUSTED"
+"""What XLA says where a device has no memory left."""
+
 
 def run(commands: Commands, program: str, args: Sequence[str] | None) -> None:
     """Runs one command; a user's mistake ends with one line and exit code 2.
@@ -44,8 +53,8 @@ def run(commands: Commands, program: str, args: Sequence[str] | None) -> None:
         args: Arguments without the program's name; None takes those of the process.
 
     Raises:
-        SystemExit: With code 2 after a mistake (ValueError, OSError), 130 after Ctrl-C,
-            0 after help.
+        SystemExit: With code 2 after a mistake (ValueError, OSError) or without memory,
+            130 after Ctrl-C, 1 where nobody reads on, 0 after help.
 
     Example:
         >>> line = Command("builtins:print", "Print a line.")
@@ -60,14 +69,42 @@ def run(commands: Commands, program: str, args: Sequence[str] | None) -> None:
     args = sys.argv[1:] if args is None else list(args)
     warnings.showwarning = _show_warning
     try:
+        _refuse_empty(args)
         _choose(commands, program, args)()
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(BROKEN_PIPE)
     except (ValueError, OSError) as error:
-        message = " ".join(str(error).split())
-        print(f"{program}: error: {message}", file=sys.stderr)
-        sys.exit(2)
+        _fail(program, _said(error))
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and MEMORY not in str(error):
+            raise
+        _fail(program, "out of memory: make --batch-size or --chunk-size smaller")
     except KeyboardInterrupt:
         print(f"{program}: interrupted", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
+
+
+def _refuse_empty(args: Sequence[str]) -> None:
+    # An empty path would be the working directory.
+    for before, arg in zip(["", *args], args, strict=False):
+        if not arg:
+            where = f"the argument after {before}" if before else "the first argument"
+            raise ValueError(f"{where} is empty")
+        if arg.startswith("--") and arg.endswith("="):
+            raise ValueError(f"the argument after {arg} is empty")
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    return " ".join(str(error).split())
+
+
+def _fail(program: str, message: str) -> NoReturn:
+    print(f"{program}: error: {printable(message)}", file=sys.stderr)
+    sys.exit(MISTAKE)
 
 
 def _choose(
@@ -131,4 +168,5 @@ def _deferred(function: Callable) -> Callable:
 
 
 def _show_warning(message, *_, **__) -> None:
-    STDERR.print(f"warning: {message}")
+    text = printable(f"warning: {message}")
+    STDERR.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -31,7 +31,7 @@ ARROWS = {
         "runs",
     },
     "visualize": {"array_types", "data", "evaluation", "methods", "numerics"},
-    "command_line": set(),
+    "command_line": {"data"},
     "cli": {
         "array_types",
         "cards",

@@ -8,6 +8,9 @@ import numpy as np
 import tyro
 from rich.text import Text
 
+from fxai_jax.data.names import printable
+from fxai_jax.runs.files import local_folder
+
 OUT = Path("fxai_out")
 DEFAULT = "mobilefacenet"
 
@@ -44,18 +47,12 @@ Out = Annotated[Path, tyro.conf.arg(help="Folder for the results.")]
 
 def made(folder: Path) -> Path:
     """The folder for the results, made where it is missing."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OSError(
-            f"--out {folder} cannot be made a folder: {error.strerror}"
-        ) from error
-    return folder
+    return local_folder(folder, "--out")
 
 
 def plain(text: str) -> Text:
     """A name from a file: it must not colour, move or erase what is printed."""
-    return Text("".join(x if x.isprintable() else "?" for x in text))
+    return Text(printable(text))
 
 
 def cells(*numbers: float | np.floating | np.ndarray | jax.Array) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fxai_jax.runs.files import local_folder, written
 from fxai_jax.runs.manifest import write_json
 
 
@@ -133,8 +134,7 @@ class Report:
 
     def write(self, folder: str | Path) -> None:
         """Writes each table as Markdown, CSV, and JSON with the manifest."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = local_folder(folder)
         for name, table in self.tables.items():
             write_table(folder / name, table, self.manifest)
 
@@ -186,11 +186,14 @@ def write_table(stem: Path, table: Table, manifest: Mapping[str, Any]) -> None:
 
     An estimate takes three columns of the CSV file; the manifest is in the JSON file.
     """
-    stem.with_name(f"{stem.name}.md").write_text(to_markdown(table), "utf-8")
+    with written(stem.with_name(f"{stem.name}.md")) as beside:
+        beside.write_text(to_markdown(table), "utf-8")
     flat = [_flat(row) for row in table.rows]
     columns = list(dict.fromkeys(name for row in flat for name in row))
-    path = stem.with_name(f"{stem.name}.csv")
-    with path.open("w", newline="", encoding="utf-8") as stream:
+    with (
+        written(stem.with_name(f"{stem.name}.csv")) as beside,
+        beside.open("w", newline="", encoding="utf-8") as stream,
+    ):
         writer = csv.DictWriter(stream, columns, restval="")
         writer.writeheader()
         writer.writerows(flat)

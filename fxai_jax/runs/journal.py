@@ -1,12 +1,17 @@
 """What a run found out, one line per example, so that it can go on where it stopped."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+
+from fxai_jax.runs.files import named
+
+LAYOUT = 2
+"""Changes when the lines do: a journal of another layout is refused."""
 
 
 class Record(NamedTuple):
@@ -21,21 +26,26 @@ class Record(NamedTuple):
     error: str | None
     """What went wrong, in one line, or None."""
 
+    seconds: float = 0.0
+    """Its share of the time of its batch."""
+
 
 def read_journal(
     journal: Path | None, fingerprint: Mapping[str, Any]
 ) -> dict[str, Record]:
     """The finished examples of an earlier run, by name; starts a journal otherwise.
 
-    Examples with errors are left out, and so is a last line that was cut off. A journal
-    with another fingerprint is refused.
+    Examples with errors are left out, and so are lines that were cut off or damaged. A
+    journal with another fingerprint is refused.
     """
     if journal is None:
         return {}
+    fingerprint = {"layout": LAYOUT, **fingerprint}
     if not journal.exists():
-        journal.write_text(json.dumps(fingerprint) + "\n", "utf-8")
+        with named(journal):
+            journal.write_text(json.dumps(fingerprint) + "\n", "utf-8")
         return {}
-    text = journal.read_text("utf-8")
+    text = journal.read_text("utf-8", errors="replace")
     whole = text[: text.rfind("\n") + 1]  # the last line may have been cut off
     if whole != text:
         journal.write_text(whole, "utf-8")
@@ -46,18 +56,17 @@ def read_journal(
             f"({_differences(first, fingerprint)}); delete it or choose another folder "
             "for the results"
         )
-    records = map(_parse_line, lines)
-    return {record.name: record for record in records if record.error is None}
+    return {record.name: record for record in _finished(lines)}
 
 
 def append_records(journal: Path | None, records: Sequence[Record]) -> None:
     """Notes finished examples in a journal that `read_journal` has started."""
     if journal is None:
         return
-    with journal.open("a", encoding="utf-8") as stream:
-        for name, values, error in records:
-            plain = {key: value.tolist() for key, value in values.items()}
-            line = {"name": name, "values": plain, "error": error}
+    with named(journal), journal.open("a", encoding="utf-8") as stream:
+        for record in records:
+            plain = {key: value.tolist() for key, value in record.values.items()}
+            line = {**record._asdict(), "values": plain}
             stream.write(json.dumps(line) + "\n")
 
 
@@ -66,15 +75,33 @@ def _differences(first: str, fingerprint: Mapping[str, Any]) -> str:
         earlier = dict(json.loads(first))
     except (ValueError, TypeError):
         return "its first line is damaged"
-    now = json.loads(json.dumps(fingerprint))
-    names = [k for k in {**now, **earlier} if now.get(k) != earlier.get(k)]
-    return f"not the same: {', '.join(names)}"
+    then, now = _flat(earlier), _flat(json.loads(json.dumps(fingerprint)))
+    names = [k for k in {**now, **then} if now.get(k) != then.get(k)]
+    return "; ".join(f"{k} was {then.get(k)}, is {now.get(k)}" for k in names)
+
+
+def _flat(fields: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    flat = {}
+    for name, value in fields.items():
+        nested = isinstance(value, Mapping)
+        flat |= _flat(value, f"{before}{name} ") if nested else {before + name: value}
+    return flat
+
+
+def _finished(lines: Sequence[str]) -> Iterator[Record]:
+    for line in lines:
+        try:
+            record = _parse_line(line)
+        except (ValueError, TypeError, KeyError):
+            continue  # damaged: the example is computed again
+        if record.error is None:
+            yield record
 
 
 def _parse_line(line: str) -> Record:
     fields = json.loads(line)
     values = {name: _on_host(value) for name, value in fields["values"].items()}
-    return Record(fields["name"], values, fields["error"])
+    return Record(fields["name"], values, fields["error"], fields["seconds"])
 
 
 def _on_host(value: Any) -> np.ndarray:

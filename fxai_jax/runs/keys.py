@@ -34,6 +34,21 @@ def check_seed(seed: int) -> None:
         raise ValueError(f"a seed is at least 0 and below 2**32, got {seed}")
 
 
+def randomness() -> dict[str, str | bool]:
+    """What the random numbers of a seed depend on beside it: settings of JAX.
+
+    Example:
+        >>> randomness()["implementation"]
+        'threefry2x32'
+    """
+    settings = jax.config.values
+    return {
+        "implementation": settings["jax_default_prng_impl"],
+        "partitionable": settings["jax_threefry_partitionable"],
+        "x64": settings["jax_enable_x64"],
+    }
+
+
 def digest(*arrays: Shaped[np.ndarray | Array, "..."]) -> int:
     """CRC-32 of the bytes of all arrays of an example, in their order."""
     found = 0

@@ -14,20 +14,24 @@ import numpy as np
 
 from fxai_jax.cards import Card
 from fxai_jax.runs.compiling import PRECISION
+from fxai_jax.runs.files import written
+from fxai_jax.runs.keys import randomness
 
 
 def write_result(
     stem: Path, arrays: Mapping[str, np.ndarray], manifest: Mapping[str, Any]
 ) -> None:
     """Writes raw arrays as ``stem.npz`` and the manifest as ``stem.json``."""
-    np.savez(stem.with_name(f"{stem.name}.npz"), allow_pickle=False, **arrays)
+    with written(stem.with_name(f"{stem.name}.npz")) as beside:
+        np.savez(beside, allow_pickle=False, **arrays)
     write_json(stem, manifest)
 
 
 def write_json(stem: Path, content: Mapping[str, Any]) -> None:
     """Writes ``stem.json``."""
     text = json.dumps(content, indent=2, ensure_ascii=False)
-    stem.with_name(f"{stem.name}.json").write_text(text + "\n", "utf-8")
+    with written(stem.with_name(f"{stem.name}.json")) as beside:
+        beside.write_text(text + "\n", "utf-8")
 
 
 def flat(prefix: str, result: Any) -> dict[str, np.ndarray]:
@@ -74,6 +78,7 @@ def make_manifest(
         },
         "options": dict(options),
         "precision": PRECISION,
+        "randomness": randomness(),
         "device": {
             "platform": device.platform,
             "kind": device.device_kind,

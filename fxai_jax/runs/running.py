@@ -4,6 +4,7 @@ An example is one image or several arrays. One that cannot be read is reported a
 out, and costs nothing else.
 """
 
+import time
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
@@ -16,10 +17,10 @@ from jaxtyping import Array, Int, UInt32
 from fxai_jax.array_types import PRNGKey
 from fxai_jax.runs.compiling import PRECISION
 from fxai_jax.runs.journal import Record, append_records, read_journal
-from fxai_jax.runs.keys import digest, run_key
+from fxai_jax.runs.keys import digest, randomness, run_key
 from fxai_jax.runs.options import RunOptions
 from fxai_jax.runs.placing import data_mesh, pad_batch, replicate, shard_batch
-from fxai_jax.runs.progress import progress_bar
+from fxai_jax.runs.progress import progress
 from fxai_jax.runs.reading import Arrays, Loaded, read_ahead
 
 BATCH_SIZE = 32
@@ -77,6 +78,9 @@ class Results(NamedTuple):
 
     errors: list[str]
     """One sentence for each of the others."""
+
+    seconds: float = 0.0
+    """How long all of it took, what an earlier run had noted among it."""
 
 
 def run(task: Task, options: RunOptions) -> Results:
@@ -163,16 +167,20 @@ def _records(
     if options.resume is not None:
         options.resume.mkdir(parents=True, exist_ok=True)
         journal = options.resume / f"{task.file}.jsonl"
-    done = read_journal(journal, {"seed": options.seed, **task.depends})
+    told = {"seed": options.seed, "randomness": randomness(), **task.depends}
+    done = read_journal(journal, told)
     todo = [i for i, name in enumerate(task.names) if name not in done]
-    with progress_bar(options.console, task.unit) as bar:
-        finished = len(task.names) - len(todo)
-        line = bar.add_task(task.title, total=len(task.names), completed=finished)
+    total, finished = len(task.names), len(task.names) - len(todo)
+    with progress(options.console, task.title, task.unit, total, finished) as advance:
+        start = time.perf_counter()
         for batch in read_ahead(task.names, todo, task.load, size):
-            records = _computed(task.names, batch, compute)
+            found = _computed(task.names, batch, compute)
+            share = (time.perf_counter() - start) / len(found)
+            records = [record._replace(seconds=share) for record in found]
             append_records(journal, records)
             done |= {record.name: record for record in records}
-            bar.update(line, advance=len(records))
+            advance(len(records))
+            start = time.perf_counter()
     return [done[name] for name in task.names]
 
 
@@ -203,4 +211,4 @@ def _gathered(task: Task, records: Sequence[Record]) -> Results:
         )
     names = records[rows[0]].values
     values = {name: np.stack([records[i].values[name] for i in rows]) for name in names}
-    return Results(rows, values, errors)
+    return Results(rows, values, errors, sum(record.seconds for record in records))

@@ -12,6 +12,11 @@ def run(*args):
     cli.main([str(arg) for arg in args])
 
 
+def loud() -> None:
+    """A command that prints."""
+    print("a line")
+
+
 def fails(capsys, *args):
     """The one line that a user's mistake prints."""
     with pytest.raises(SystemExit) as stop:

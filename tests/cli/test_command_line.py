@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import warnings
 
 import pytest
 from PIL import Image
@@ -36,6 +37,11 @@ def test_backbones_lists_what_ships(capsys):
         (("explain", "amva", "/no/such"), "no such file or folder"),
         (("quality", "{text}", "--out", "{out}"), "none of the 1 images"),
         (("calibrate", "{face}", "--backbone", "mobilefacenet"), "--out"),
+        (("quality", "{face}", "--out", ""), "the argument after --out is empty"),
+        (("quality", "{face}", "--out="), "the argument after --out= is empty"),
+        (("quality", ""), "the argument after quality is empty"),
+        (("",), "the first argument is empty"),
+        (("quality", "{face}", "--out", "gs://b/run"), "gs:/b/run is an address"),
         (("explain", "shap"), "fggb"),
         (("explode",), "demo"),
         ((), "demo"),
@@ -68,6 +74,61 @@ def test_the_module_runs_as_the_command():
     )
     assert "112x112" in result.stdout
     assert result.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(28, "No space left on device", "out/a.npz"), "out/a.npz: No space"),
+        (OSError(28, "No space left", b"\xff.npz"), r"\xff.npz: No space left"),
+        (ValueError("a\x1b[31m\u202e\nb"), r"a\x1b[31m\u202e b"),
+        (MemoryError(), "out of memory: make --batch-size"),
+        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory"), "out of memory: make"),
+    ],
+)
+def test_what_a_command_dies_of_is_said_in_one_line(monkeypatch, capsys, error, said):
+    def dies():
+        raise error
+
+    monkeypatch.setattr("fxai_jax.cli.backbones.backbones", dies)
+    assert said in fails(capsys, "backbones")
+
+
+def test_a_mistake_in_the_program_keeps_its_traceback(monkeypatch):
+    def dies():
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr("fxai_jax.cli.backbones.backbones", dies)
+    with pytest.raises(RuntimeError, match="a mistake"):
+        run("backbones")
+
+
+@pytest.mark.parametrize(
+    "command", ["fxai_jax.cli.backbones:backbones", "tests.cli.commands:loud"]
+)
+def test_nobody_who_reads_is_no_error(command):
+    program = "from fxai_jax.command_line import Command, run; "
+    program += f"run({{'x': Command('{command}', '')}}, 'x', ['x'])"
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait() == 1
+
+
+def test_a_warning_is_one_harmless_line(monkeypatch, capsys):
+    def warns():
+        warnings.warn("[red]a\x1b[31m", stacklevel=2)
+
+    monkeypatch.setattr("fxai_jax.cli.backbones.backbones", warns)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        run("backbones")
+    assert capsys.readouterr().err == "warning: [red]a\\x1b[31m\n"
 
 
 def test_ctrl_c_is_one_line(monkeypatch, capsys):

@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import time
 
@@ -199,7 +200,63 @@ def test_a_run_that_was_cut_off_goes_on_with_what_it_noted(examples, tmp_path):
     np.testing.assert_allclose(found.values["sum"][4:], whole.values["sum"][4:])
     again = run(task(examples, load_nothing, depends={"passes": 3}), options)
     assert_same(again, found)
-    assert journal.read_text().splitlines()[5:] == [x.strip() for x in lines[5:]]
+    noted = [json.loads(line) for line in journal.read_text().splitlines()[5:]]
+    expected = [json.loads(line) for line in lines[5:]]
+    for line in noted + expected:
+        del line["seconds"]
+    assert noted == expected
+
+
+def test_seconds_are_those_of_all_runs_that_the_values_come_from(examples, tmp_path):
+    options = RunOptions(batch_size=4, resume=tmp_path)
+    start = time.perf_counter()
+    found = run(task(examples), options)
+    assert 0 < found.seconds < time.perf_counter() - start
+    assert run(task(examples, load_nothing), options).seconds == found.seconds
+    first, *lines = (tmp_path / "run.jsonl").read_text().splitlines()
+    noted = [json.loads(line) | {"seconds": 100.0} for line in lines[:5]]
+    text = "\n".join([first, *map(json.dumps, noted)])
+    (tmp_path / "run.jsonl").write_text(f"{text}\n")
+    assert 500 < run(task(examples), options).seconds < 600
+
+
+@pytest.mark.parametrize(
+    "damage", [b"\x00\xff\xfe", b"{}", b"[1]", b'{"name": "example 1"}', b"3", b""]
+)
+def test_a_damaged_line_costs_its_own_example(examples, tmp_path, damage):
+    options = RunOptions(batch_size=4, resume=tmp_path)
+    expected, journal = run(task(examples), options), tmp_path / "run.jsonl"
+    lines = journal.read_bytes().splitlines()
+    journal.write_bytes(b"\n".join([*lines[:2], damage, *lines[3:], b""]))
+    seen = []
+
+    def watched(i):
+        seen.append(i)
+        return examples[i]
+
+    assert_same(run(task(examples, watched), options), expected)
+    assert seen == [1]
+
+
+def test_names_of_any_bytes_are_noted(examples, tmp_path):
+    names = [os.fsdecode(b"\xff\n%d\xe2\x80\xa8" % i) for i in range(9)]
+    options = RunOptions(resume=tmp_path)
+    expected = run(task(examples)._replace(names=names), options)
+    again = run(task(examples, load_nothing)._replace(names=names), options)
+    assert_same(again, expected)
+
+
+def test_other_random_numbers_do_not_go_on(examples, tmp_path):
+    options = RunOptions(resume=tmp_path)
+    run(task(examples), options)
+    partitionable = jax.config.jax_threefry_partitionable
+    jax.config.update("jax_threefry_partitionable", not partitionable)
+    try:
+        message = f"randomness partitionable was {partitionable}, is"
+        with pytest.raises(ValueError, match=message):
+            run(task(examples), options)
+    finally:
+        jax.config.update("jax_threefry_partitionable", partitionable)
 
 
 def test_a_bad_example_is_tried_again(examples, tmp_path):
@@ -219,8 +276,8 @@ def test_the_journal_of_another_run_is_refused(examples, tmp_path, other):
     run(task(examples, depends={"passes": 3}), RunOptions(seed=1, resume=tmp_path))
     depends = {"passes": 4 if other == "depends" else 3}
     options = RunOptions(seed=2 if other == "seed" else 1, resume=tmp_path)
-    differs = "passes" if other == "depends" else "seed"
-    message = rf"run\.jsonl belongs to .* other options or .*not the same: {differs}\)"
+    differs = "passes was 3, is 4" if other == "depends" else "seed was 1, is 2"
+    message = rf"run\.jsonl belongs to .* other options or .*\({differs}\)"
     with pytest.raises(ValueError, match=message):
         run(task(examples, load_nothing, depends=depends), options)
     run(task(examples, depends=depends, file="other"), options)

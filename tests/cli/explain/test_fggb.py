@@ -33,6 +33,7 @@ def test_maps_manifest_and_figure_are_those_of_the_method(tmp_path, capsys, save
         "landmarks": None,
     }
     assert manifest["precision"] == "highest"
+    assert manifest["randomness"]["x64"] is False
     assert manifest["versions"]["fxai-jax"] == version("fxai-jax")
     assert manifest["device"]["platform"] == "cpu"
     assert len(manifest["inputs"]["gallery"]["sha256"]) == 64
