@@ -9,6 +9,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, NamedTuple, NoReturn
 
@@ -51,6 +52,7 @@ def run(commands: Commands, program: str, args: Sequence[str] | None) -> None:
         commands: The commands of the program.
         program: Its name.
         args: Arguments without the program's name; None takes those of the process.
+            ``--version`` alone prints the version.
 
     Raises:
         SystemExit: With code 2 after a mistake (ValueError, OSError) or without memory,
@@ -68,6 +70,11 @@ def run(commands: Commands, program: str, args: Sequence[str] | None) -> None:
     """
     args = sys.argv[1:] if args is None else list(args)
     warnings.showwarning = _show_warning
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names are any bytes
+        sys.stdout.reconfigure(errors="backslashreplace")
+    if args == ["--version"]:
+        print(program, version("fxai-jax"))
+        return
     try:
         _refuse_empty(args)
         _choose(commands, program, args)()

@@ -1,8 +1,10 @@
 """Running ``fxai-jax`` inside a test."""
 
 import json
+from typing import Annotated
 
 import pytest
+import tyro
 
 from fxai_jax import cli
 from tests.faces import load_npz
@@ -12,9 +14,9 @@ def run(*args):
     cli.main([str(arg) for arg in args])
 
 
-def loud() -> None:
+def loud(text: Annotated[str, tyro.conf.Positional] = "a line") -> None:
     """A command that prints."""
-    print("a line")
+    print(text)
 
 
 def fails(capsys, *args):

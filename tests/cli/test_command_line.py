@@ -1,12 +1,19 @@
+import os
 import subprocess
 import sys
 import warnings
+from importlib.metadata import version
 
 import pytest
 from PIL import Image
 
 from fxai_jax.data.samples import sample_path
 from tests.cli.commands import fails, run
+
+PRINTS = r"""
+from fxai_jax.command_line import Command, run
+run({"x": Command("tests.cli.commands:loud", "")}, "x", ["x", "\u5b89\udce9"])
+"""
 
 
 def test_backbones_lists_what_ships(capsys):
@@ -54,6 +61,24 @@ def test_a_mistake_is_one_line_and_exit_code_2(tmp_path, capsys, args, message):
     names = {"face": sample_path("a_1"), "text": text, "large": large}
     names["out"] = tmp_path / "out"
     assert message in fails(capsys, *(arg.format(**names) for arg in args))
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    run("--version")
+    assert capsys.readouterr().out == f"fxai-jax {version('fxai-jax')}\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "ascii"])
+def test_any_name_can_be_printed_in_any_encoding(encoding):
+    result = subprocess.run(
+        [sys.executable, "-c", PRINTS],
+        capture_output=True,
+        check=True,
+        env=os.environ | {"PYTHONIOENCODING": encoding},
+    )
+    shown = "安".encode(encoding, "backslashreplace")
+    assert result.stdout == shown + b"\\udce9\n"
+    assert result.stderr == b""
 
 
 def test_help_suffices(capsys):
