@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from fxai_jax.array_types import FaceModel
@@ -27,6 +26,7 @@ from fxai_jax.explain.plq import compile_plq
 from fxai_jax.methods import frequency
 from fxai_jax.runs.keys import image_key
 from fxai_jax.runs.manifest import make_manifest
+from fxai_jax.runs.progress import progress
 
 PAIRS = {"genuine": ("a_1", "a_2"), "impostor": ("a_1", "b_1")}
 WHOLE = ("a_1", "a_2", "a_3", "b_1", "c_1")
@@ -98,10 +98,12 @@ def _demo_attention(model: FaceModel, card: Card, out: Path) -> None:
         for face in good
     ]
     explain = compile_activation(model, card.image_size)
-    images = track(
-        [*good, *bad, sample_face(HALF)], "attention", console=STDERR, transient=True
-    )
-    activations = jnp.stack([explain(image) for image in images])
+    images, activations = [*good, *bad, sample_face(HALF)], []
+    with progress(STDERR, "attention", "faces", len(images)) as advance:
+        for image in images:
+            activations.append(explain(image))
+            advance(1)
+    activations = jnp.stack(activations)
     inputs = {name: sample_path(name) for name in (*WHOLE, HALF)}
     told = {"method": "amva", "low_resolution": LOW_RESOLUTION}
     write_variation(
