@@ -10,8 +10,22 @@ import json
 from pathlib import Path
 from typing import Any
 
+from fxai_jax.writing import write_whole
+
 _PACKAGE = Path(__file__).parent
 FORMAT = 1
+
+MAX_CARD_BYTES = 2**20
+"""Most bytes of a card that are read."""
+
+MAX_SIZE = 2**20
+"""Most channels or entries that an option may ask for."""
+
+MAX_PIXELS = 2048
+"""Most rows or columns of a network's images."""
+
+MAX_BLOCKS = 1100
+"""Most blocks that a network may have; the deepest that was published has 1,030."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,10 +107,13 @@ def load_card(name_or_path: str | Path) -> Card:
     """
     path = checkpoint_folder(name_or_path) / "card.json"
     try:
-        fields = json.loads(path.read_text("utf-8"))
+        with path.open("rb") as file:
+            fields = json.loads(file.read(MAX_CARD_BYTES))
         fields["image_size"] = tuple(fields["image_size"])
         card = Card(**fields)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        _check_types(card)
+        _check_sizes(card)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{path} is not a card of this library: {error}") from error
     if card.format != FORMAT:
         raise ValueError(
@@ -104,6 +121,43 @@ def load_card(name_or_path: str | Path) -> Card:
             "convert the checkpoint again"
         )
     return card
+
+
+def _check_types(card: Card) -> None:
+    """Refuses fields of another type; a bool is no number here."""
+    texts = ("name", "family", "alignment", "weights_sha256", "licence", "notes")
+    kinds: dict[str, type | tuple[type, ...]] = {
+        **dict.fromkeys((*texts, "threshold_measured_on"), str),
+        **dict.fromkeys(("options", "source"), dict),
+        **dict.fromkeys(("embedding_size", "format"), int),
+        "threshold": (int, float, type(None)),
+        "quality": (dict, type(None)),
+    }
+    for name, kind in kinds.items():
+        value = getattr(card, name)
+        if isinstance(value, bool) or not isinstance(value, kind):
+            raise ValueError(f"{name} is a {type(value).__name__}")
+    if [type(size) for size in card.image_size] != [int, int]:
+        raise ValueError("image_size is not a height and a width")
+
+
+def _check_sizes(card: Card) -> None:
+    """Refuses what no network has, before one is built of it."""
+    if not all(0 < size <= MAX_PIXELS for size in card.image_size):
+        raise ValueError(f"its images have {card.image_size} pixels")
+    if not 0 < card.embedding_size <= MAX_SIZE:
+        raise ValueError(f"its embedding has {card.embedding_size} entries")
+    blocks = 0
+    for name, value in card.options.items():
+        sizes = value if isinstance(value, list) else [value]
+        whole = [size for size in sizes if isinstance(size, int)]
+        if any(not 0 <= size <= MAX_SIZE for size in whole):
+            raise ValueError(f"its option {name} is out of range")
+        blocks += sum(whole) if len(sizes) > 1 or name == "depth" else 0
+    if blocks > MAX_BLOCKS:
+        raise ValueError(f"its network has {blocks} blocks, more than {MAX_BLOCKS}")
+    if card.threshold is not None:
+        check_threshold(card.threshold)
 
 
 def check_threshold(threshold: float) -> float:
@@ -144,7 +198,7 @@ def write_card(folder: str | Path, card: Card) -> None:
         0.45
     """
     text = json.dumps(dataclasses.asdict(card), indent=2, ensure_ascii=False)
-    (Path(folder) / "card.json").write_text(text + "\n", "utf-8")
+    write_whole(Path(folder) / "card.json", f"{text}\n".encode())
 
 
 def checkpoint_folder(name_or_path: str | Path) -> Path:

@@ -2,7 +2,9 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+import math
+import re
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,25 @@ from jax.typing import DTypeLike
 
 from fxai_jax.array_types import FaceModel
 from fxai_jax.cards import Card, checkpoint_folder, load_card, write_card
+from fxai_jax.holes import held_bytes
+from fxai_jax.writing import new_folder
 
 Network = Any
 """A network of this library: a pytree of arrays, or of their shapes before they are
 read."""
+
+SPARE_BYTES = 2**21
+"""What a folder takes beside its arrays, at most."""
+
+MAX_EXPANSION = 16
+"""Most bytes of arrays by bytes of their files; trained weights hardly shrink."""
+
+MAX_KEYS = 100_000
+"""Most entries of a store; an array has a few."""
+
+_ORBAX = re.compile(
+    r"_\w+|d|manifest\.ocdbt|ocdbt\.process_\d+|array_metadatas|commit_success\.txt"
+)
 
 Arrays = dict[str, np.ndarray]
 """The leaves of a model by their path, such as ``conv1/conv/kernel``."""
@@ -49,7 +66,7 @@ def load_backbone(
     card = load_card(folder)
     with ThreadPoolExecutor(1) as reader:
         reading = reader.submit(_read_arrays, folder / "arrays")
-        network = empty_network(card.family, card.options)
+        network = _network_of(card, folder)
     arrays = reading.result()
     _check_arrays(folder, arrays, network_leaves(network))
     if (found := arrays_sha256(arrays)) != card.weights_sha256:
@@ -61,19 +78,24 @@ def load_backbone(
     return fill(network, placed)
 
 
-def save_backbone(folder: str | Path, model: Network, card: Card) -> Card:
-    """Writes a checkpoint folder that `load_backbone` reads.
+def save_backbone(
+    folder: str | Path, model: Network, card: Card, *, report: str = ""
+) -> Card:
+    """Writes a checkpoint folder that `load_backbone` reads, whole or not at all.
 
     Args:
-        folder: Folder to make; an existing checkpoint in it is replaced.
+        folder: Folder to make; an earlier checkpoint with nothing beside is replaced.
         model: Network of the card's family and options.
         card: Its card; the digest is filled in here.
+        report: How it was made, for a file ``report.json`` beside the card.
 
     Returns:
         The card as written.
 
     Raises:
-        ValueError: If the model is not what the card describes.
+        ValueError: If the model is not what the card describes, or the folder holds
+            anything but an earlier checkpoint.
+        OSError: If the disk is full; the message names the folder.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -85,18 +107,39 @@ def save_backbone(folder: str | Path, model: Network, card: Card) -> Card:
     import orbax.checkpoint as ocp  # half a second that loading does not need
     from flax.traverse_util import unflatten_dict
 
-    folder = Path(folder).absolute()
     arrays = model_arrays(model)
     _check_arrays(
-        folder, arrays, network_leaves(empty_network(card.family, card.options))
+        Path(folder), arrays, network_leaves(empty_network(card.family, card.options))
     )
     card = dataclasses.replace(card, weights_sha256=arrays_sha256(arrays))
     tree = unflatten_dict({tuple(k.split("/")): v for k, v in arrays.items()})
-    # Trained weights hardly shrink (8 %), and inflating them took half of the loading.
-    with ocp.Checkpointer(ocp.PyTreeCheckpointHandler(use_compression=False)) as writer:
-        writer.save(folder / "arrays", tree, force=True)
-    write_card(folder, card)
+    nbytes = sum(array.nbytes for array in arrays.values())
+    with new_folder(folder, is_checkpoint, nbytes=nbytes + SPARE_BYTES) as made:
+        # Weights hardly shrink (8 %), and inflating them took half of the loading.
+        handler = ocp.PyTreeCheckpointHandler(use_compression=False)
+        with ocp.Checkpointer(handler) as writer:
+            writer.save(made / "arrays", tree)
+        write_card(made, card)
+        if report:
+            (made / "report.json").write_text(report, "utf-8")
     return card
+
+
+def is_checkpoint(folder: Path) -> bool:
+    """Whether a folder holds a checkpoint of this library and nothing else.
+
+    Example:
+        >>> is_checkpoint(checkpoint_folder("mobilefacenet"))
+        True
+    """
+    names = {entry.name for entry in folder.iterdir()}
+    if not {"card.json", "arrays"} <= names <= {"card.json", "arrays", "report.json"}:
+        return False
+    try:
+        load_card(folder)
+        return all(_ORBAX.fullmatch(x.name) for x in (folder / "arrays").iterdir())
+    except (ValueError, OSError):
+        return False
 
 
 def empty_network(family: str, options: Mapping[str, Any]) -> Network:
@@ -110,6 +153,16 @@ def empty_network(family: str, options: Mapping[str, Any]) -> Network:
     from fxai_jax.backbones import registry  # Flax, which `--help` does not wait for
 
     return jax.eval_shape(lambda: registry.build(family, options))
+
+
+def _network_of(card: Card, folder: Path) -> Network:
+    try:
+        return empty_network(card.family, card.options)
+    except ValueError:
+        raise
+    except Exception as error:  # whatever odd options make of a network
+        reason = f"{type(error).__name__}: {str(error)[:200]}"
+        raise ValueError(f"{folder}: its card's options fail ({reason})") from error
 
 
 def network_leaves(network: Network) -> dict[str, Any]:
@@ -175,10 +228,14 @@ def _read_arrays(folder: Path) -> Arrays:
     shared = ts.Context()  # without it every array opens the store again
     try:
         keys = ts.KvStore.open(store, context=shared).result().list().result()
+        if len(keys) > MAX_KEYS:
+            raise ValueError(f"it has {len(keys)} entries, more than {MAX_KEYS}")
         names = sorted({key.decode().rpartition("/")[0] for key in keys})
         specs = [{"driver": "zarr", "kvstore": {**store, "path": n}} for n in names]
         opened = [ts.open(spec, open=True, context=shared) for spec in specs]
-        reads = [array.result().read() for array in opened]
+        stores = [store.result() for store in opened]
+        _check_bytes(folder, stores)
+        reads = [store.read() for store in stores]
         values = [np.asarray(read.result()) for read in reads]
     except ValueError as error:
         reason = str(error).splitlines()[0][:200]
@@ -187,6 +244,21 @@ def _read_arrays(folder: Path) -> Arrays:
         ) from error
     paths = [name.replace(".", "/") for name in names]
     return dict(zip(paths, values, strict=True))
+
+
+def _check_bytes(folder: Path, stores: Sequence[ts.TensorStore]) -> None:
+    """Refuses arrays that the files cannot hold: TensorStore would fill them up."""
+    held = sum(held_bytes(path) for path in folder.rglob("*") if path.is_file())
+    claimed = sum(_claimed(store) for store in stores)
+    if claimed > MAX_EXPANSION * held + SPARE_BYTES:
+        raise ValueError(f"its arrays claim {claimed} bytes, its files have {held}")
+
+
+def _claimed(store: ts.TensorStore) -> int:
+    """Bytes that reading an array takes: its own, or those of one of its chunks."""
+    chunk = [size or 0 for size in store.chunk_layout.read_chunk.shape or ()]
+    numel = max(math.prod(store.shape), math.prod(chunk))
+    return numel * store.dtype.numpy_dtype.itemsize
 
 
 def _check_arrays(folder: Path, arrays: Arrays, expected: Mapping[str, Any]) -> None:

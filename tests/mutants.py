@@ -663,16 +663,6 @@ fxai_jax/command_line.py > tests/cli/test_command_line.py
 -        _refuse_empty(args)
 +        args
 
-# names: bytes that are not UTF-8 end what writes them
-fxai_jax/data/names.py > tests/data/test_names.py
--    return "".join(x if x.isprintable() else _escape(x) for x in text)
-+    return "".join(_escape(x) if ord(x) < 32 else x for x in text)
-
-# files: half a file stands where an earlier one did
-fxai_jax/runs/files.py > tests/runs/test_files.py
--    beside = path.with_name(f".{os.getpid()}.{path.name}")
-+    beside = path
-
 # progress: a log gets every batch
 fxai_jax/runs/progress.py > tests/runs/test_progress.py
 -        if over or now - self.told >= EVERY:
@@ -722,6 +712,101 @@ conversion/fxai_conversion/converting.py > tests/conversion/test_converting.py
 conversion/fxai_conversion/choosing.py > tests/conversion/test_choosing.py
 -    return [candidate for candidate in found if candidate.decisive] or found
 +    return found
+
+# conversion: a classifier is an unknown tensor
+conversion/fxai_conversion/recipes/companions.py > tests/conversion/test_choosing.py
+-    return CLASSIFIER if _is_head(name, prefix, is_own) else None
++    return None
+
+# conversion: tensors of the network's own modules pass for a classifier's
+conversion/fxai_conversion/recipes/companions.py > tests/conversion/test_converting.py
+-        return bool(_HEAD.fullmatch(rest)) and not is_own(rest.rpartition(".")[0])
++        return bool(_HEAD.fullmatch(rest))
+
+# conversion: --prefix is advised where it does not help
+conversion/fxai_conversion/converting.py > tests/conversion/test_converting.py
+-    if not unexpected or any(name.startswith(prefix) for name in unexpected):
++    if not unexpected:
+
+# conversion: a ViT with a quality head passes for insightface's
+conversion/fxai_conversion/recipes/other_recipes.py > tests/conversion/test_choosing.py
+-_OTHER_VITS = ("keypoint_linear.weight", "head_qs.0.weight")
++_OTHER_VITS = ("keypoint_linear.weight",)
+
+# conversion: TreB1eN's colour order is the other one
+conversion/fxai_conversion/recipes/iresnet_recipes.py > tests/conversion/test_converting.py
+-        fixed=BGR | _PLAIN,
++        fixed=RGB | _PLAIN,
+
+# writing: what a user keeps may be lost
+fxai_jax/writing.py > tests/test_writing.py
+-    if any(place.iterdir()) and not may_replace(place):
++    if any(place.iterdir()) and may_replace(place):
+
+# writing: what was begun stays
+fxai_jax/writing.py > tests/test_writing.py
+-        shutil.rmtree(made, ignore_errors=True)
++        pass
+
+# writing: an earlier folder is not put back
+fxai_jax/writing.py > tests/test_writing.py
+-        old.rename(place)
++        pass
+
+# writing: a full disk is met while writing
+fxai_jax/writing.py > tests/test_writing.py
+-    if nbytes and hasattr(os, "posix_fallocate"):
++    if not nbytes and hasattr(os, "posix_fallocate"):
+
+# checkpoints: a folder with more than a checkpoint is replaced
+fxai_jax/checkpoints.py > tests/conversion/test_cli_convert.py
+-    if not {"card.json", "arrays"} <= names <= {"card.json", "arrays", "report.json"}:
++    if not {"card.json", "arrays"} <= names:
+
+# cards: a bool passes for a number
+fxai_jax/cards.py > tests/test_checkpoints.py
+-        if isinstance(value, bool) or not isinstance(value, kind):
++        if not isinstance(value, kind):
+
+# cards: a network may have any number of blocks
+fxai_jax/cards.py > tests/test_checkpoints.py
+-    if blocks > MAX_BLOCKS:
++    if blocks < 0:
+
+# checkpoints: arrays may claim what no file holds
+fxai_jax/checkpoints.py > tests/test_checkpoints.py
+-    numel = max(math.prod(store.shape), math.prod(chunk))
++    numel = math.prod(store.shape)
+
+# holes: a hole is data
+fxai_jax/holes.py > tests/test_checkpoints.py
+-        held += end - begin
++        held += end
+
+# conversion: what a small file expands to is not bounded
+conversion/fxai_conversion/containers/reader.py > tests/conversion/test_reader_bombs.py
+-    max_bytes = min(max_bytes, MAX_EXPANSION * nbytes + SPARE_BYTES)
++    max_bytes = max(max_bytes, MAX_EXPANSION * nbytes + SPARE_BYTES)
+
+# conversion: names may be as long as they like
+conversion/fxai_conversion/torch_objects/trees.py > tests/conversion/test_reader_bombs.py
+-        letters -= (len(name) + 1) * len(children)
++        letters -= len(children)
+
+# conversion: a reference may claim any shape
+conversion/fxai_conversion/references.py > tests/conversion/test_verifying.py
+-        if dtype.kind not in "fiub" or claimed > info.file_size:
++        if dtype.kind not in "fiub":
+
+# conversion: frozen TorchScript is a file without tensors
+conversion/fxai_conversion/containers/zip_archive.py > tests/conversion/test_refusals.py
+-    if scripted and not contents.views:
++    if scripted and contents.views:
+
+# pairs: an old pickle passes for a table
+fxai_jax/data/pairs/__init__.py > tests/data/pairs/test_packed.py
+-        return bool(_PICKLE.match(stream.read(16)))
++        return stream.read(1) == b"\x80"
 
 # conversion: the package of the shipped network is not checked
 conversion/fxai_conversion/mobilefacenet_tflite.py > tests/conversion/test_mobilefacenet_tflite.py

@@ -12,13 +12,15 @@ ARROWS = {
     "array_types": set(),
     "chunking": {"array_types"},
     "numerics": {"array_types"},
+    "holes": set(),
+    "writing": set(),
     "methods": LEAVES,
     "metrics": LEAVES,
     "backbones": {"array_types"},
-    "data": {"array_types", "numerics"},
-    "cards": set(),
-    "checkpoints": {"array_types", "backbones", "cards"},
-    "runs": {"array_types", "cards", "data"},
+    "data": {"array_types", "holes", "numerics"},
+    "cards": {"writing"},
+    "checkpoints": {"array_types", "backbones", "cards", "holes", "writing"},
+    "runs": {"array_types", "cards", "data", "writing"},
     "explain": {"array_types", "cards", "methods", "metrics", "runs"},
     "evaluation": {
         *LEAVES,
@@ -29,6 +31,7 @@ ARROWS = {
         "methods",
         "metrics",
         "runs",
+        "writing",
     },
     "visualize": {"array_types", "data", "evaluation", "methods", "numerics"},
     "command_line": {"data"},
@@ -44,6 +47,7 @@ ARROWS = {
         "metrics",
         "runs",
         "visualize",
+        "writing",
     },
     "__main__": {"cli"},
     "__init__": set(),
@@ -51,7 +55,7 @@ ARROWS = {
 """What each room of `fxai_jax` imports of the others, in the order of CONTRIBUTING."""
 
 CONVERSION = {"array_types", "backbones", "cards", "checkpoints", "command_line"}
-CONVERSION |= {"data", "runs"}
+CONVERSION |= {"data", "holes", "runs", "writing"}
 
 FOREIGN = {
     "array_types": {"jax", "jaxtyping", "numpy"},

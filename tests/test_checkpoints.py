@@ -1,3 +1,4 @@
+import contextlib
 import json
 import shutil
 
@@ -5,8 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tensorstore as ts
 
-from fxai_jax import cards, checkpoints
+from fxai_jax import cards, checkpoints, holes
 from fxai_jax.backbones.mobilefacenet import MobileFaceNet
 
 
@@ -144,3 +146,110 @@ def test_an_unknown_family_or_option_is_named(folder):
     edit_card(folder, family="resnext")
     with pytest.raises(ValueError, match="unknown network family 'resnext'"):
         checkpoints.load_backbone(folder)
+
+
+def claiming(folder, name, **changes):
+    """Rewrites the zarr metadata of an array in the store."""
+    base = {"driver": "file", "path": f"{folder / 'arrays'}/"}
+    store = ts.KvStore.open({"driver": "ocdbt", "base": base}).result()
+    key = f"{name}/.zarray".encode()
+    metadata = json.loads(store.read(key).result().value) | changes
+    store.write(key, json.dumps(metadata).encode()).result()
+
+
+@pytest.mark.parametrize("changes", [{"shape": [10**12]}, {"chunks": [10**12]}])
+def test_an_array_that_no_file_holds_is_refused_before_it_is_read(folder, changes):
+    claiming(folder, "bn.bias", **changes)
+    with pytest.raises(ValueError, match=r"damaged.*claim 4\d{12} bytes, its files"):
+        checkpoints.load_backbone(folder)
+
+
+HOSTILE = {
+    "name": 5,
+    "family": ["mobilefacenet"],
+    "options": [],
+    "image_size": "ab",
+    "embedding_size": 10**12,
+    "format": "1",
+    "source": None,
+    "licence": {},
+    "threshold": True,
+    "quality": 0.5,
+    "notes": 1,
+    "weights_sha256": 0,
+}
+
+
+@pytest.mark.parametrize("size", [[10**6, 10**6], [0, 112], [112, True], [112]])
+def test_images_that_no_network_takes_are_refused(folder, size):
+    edit_card(folder, image_size=size)
+    with pytest.raises(ValueError, match="is not a card of this library"):
+        cards.load_card(folder)
+
+
+def test_a_bool_is_no_number_of_a_card(folder):
+    edit_card(folder, embedding_size=True)
+    with pytest.raises(ValueError, match="embedding_size is a bool"):
+        cards.load_card(folder)
+
+
+@pytest.mark.parametrize("field", HOSTILE)
+def test_a_card_with_a_field_of_another_type_is_refused(folder, field):
+    card = json.loads((folder / "card.json").read_text()) | {field: HOSTILE[field]}
+    (folder / "card.json").write_text(json.dumps(card))
+    with pytest.raises(ValueError, match="is not a card of this library"):
+        cards.load_card(folder)
+
+
+@pytest.mark.parametrize("key", ["embedding_size", "width", "blocks", "depth"])
+def test_a_network_that_nobody_has_is_never_built(folder, rng, key):
+    options = cards.load_card(folder).options
+    size = int(10 ** rng.integers(7, 18))
+    for value in (size, -1, [1, size, 1, 1]):
+        edit_card(folder, options=options | {key: value})
+        with pytest.raises(ValueError, match="is out of range"):
+            cards.load_card(folder)
+    edit_card(folder, options=options | {"blocks": [1, 1000, 1000, 1]})
+    with pytest.raises(ValueError, match="has 2002 blocks, more than 1100"):
+        cards.load_card(folder)
+
+
+def scribbled(rng, value):
+    """A value of JSON, somewhere replaced by another."""
+    if isinstance(value, dict | list) and value and rng.random() < 0.8:
+        keys = list(value) if isinstance(value, dict) else range(len(value))
+        chosen = keys[rng.integers(len(keys))]
+        copy = value.copy()
+        copy[chosen] = scribbled(rng, value[chosen])
+        return copy
+    others = [None, -1, 0, 1e300, 2**70, "", "\x1b[2J", [], {}, [[1]], True, 3]
+    return others[rng.integers(len(others))]
+
+
+def test_a_scribbled_card_is_read_or_refused(folder, rng):
+    card = json.loads((folder / "card.json").read_text())
+    for _ in range(60):
+        (folder / "card.json").write_text(json.dumps(scribbled(rng, card)))
+        with contextlib.suppress(ValueError):
+            checkpoints.load_backbone(folder)
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 10**5, '{"a":' * 10**5, "9" * 5000, "{" * 2**21]
+)
+def test_a_deep_or_long_card_is_refused(folder, text):
+    (folder / "card.json").write_text(text)
+    with pytest.raises(ValueError, match="is not a card of this library"):
+        checkpoints.load_backbone(folder)
+
+
+def test_a_sparse_file_holds_what_is_written(tmp_path):
+    with (tmp_path / "sparse").open("wb") as file:
+        file.write(b"a" * 8192)
+        file.seek(2**30)
+        file.write(b"b" * 8192)
+    if (tmp_path / "sparse").stat().st_blocks > 2**20:
+        pytest.skip("this file system has no holes")
+    assert 16384 <= holes.held_bytes(tmp_path / "sparse") <= 2**20
+    with pytest.raises(ValueError, match=r"sparse file, which claims 1073750016 bytes"):
+        holes.check_not_sparse(tmp_path / "sparse")

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fxai_conversion.recipes.catalogue import RECIPES, UNSUPPORTED
+from fxai_conversion.recipes.companions import companion
 from fxai_conversion.recipes.layouts import Shapes
 from fxai_conversion.recipes.recipe import Recipe, Shape
 
@@ -97,10 +98,14 @@ def choose(shapes: Shapes, recipe: str | None = None) -> Candidate:
 def question(found: list[Candidate]) -> str:
     """What to answer when several recipes fit, with a sentence for each of them."""
     recipes = {candidate.recipe.name: candidate.recipe for candidate in found}
-    hints = "; ".join(f"{name}: {recipe.hint}" for name, recipe in recipes.items())
+    hints = "; ".join(
+        f"--recipe {name} ({recipe.hint})" for name, recipe in recipes.items()
+    )
+    places = list(dict.fromkeys(candidate.prefix for candidate in found))
+    below = f", below {' and '.join(map(repr, places))}" if len(places) > 1 else ""
     return (
-        f"{len(recipes)} recipes have these tensors, and nothing in the file tells "
-        f"them apart. Who published it? Name the recipe with --recipe. {hints}"
+        f"{len(recipes)} recipes have these tensors{below}, and nothing in the file "
+        f"tells them apart: name who published it with {hints}"
     )
 
 
@@ -117,6 +122,11 @@ def evidence(tensors: Mapping[str, np.ndarray]) -> list[str]:
 
 def describe_unknown(shapes: Shapes) -> str:
     """What to say when no recipe fits; it names a known network without support."""
+    if shapes and all(companion(name, "", lambda _: False) for name in shapes):
+        return (
+            f"its {len(shapes)} tensors ({', '.join(list(shapes)[:3])}) are a "
+            "classifier's or of training, without a network: take the backbone's file"
+        )
     for pattern, what in UNSUPPORTED:
         if any(re.search(rf"(^|\.){pattern}", name) for name in shapes):
             return f"this looks like {what}, which is not supported"

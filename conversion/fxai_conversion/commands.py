@@ -1,6 +1,7 @@
 """The commands of ``fxai-convert``, each a function whose signature is its help."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -23,6 +24,7 @@ from fxai_conversion.verifying import verify as embed_samples
 from fxai_jax.cards import Card, load_card
 from fxai_jax.checkpoints import save_backbone
 from fxai_jax.command_line import STDERR, File
+from fxai_jax.data.names import printable
 
 
 def mobilefacenet(package: File, *, out: Path = Path("mobilefacenet")) -> None:
@@ -55,9 +57,9 @@ def inspect(file: File) -> None:
     """
     raw = read(file)
     shapes = shapes_of(raw.tensors)
-    print(f"{file}: {raw.container}, {raw.layout}, {raw.nbytes} bytes")
+    print(f"{printable(str(file))}: {raw.container}, {raw.layout}, {raw.nbytes} bytes")
     print(f"sha256: {raw.sha256}")
-    print(f"imports asked for, none made: {', '.join(raw.globals_seen) or 'none'}")
+    print(f"imports asked for, none made: {_some(raw.globals_seen) or 'none'}")
     tops = Counter(name.rpartition(".")[0].split(".")[0] or name for name in shapes)
     _print_prefixes(tops, len(shapes))
     found = candidates(shapes)
@@ -84,7 +86,8 @@ def convert(
     """
     card, report = convert_file(file, out, recipe=recipe, prefix=prefix)
     _print_conversion(card, report)
-    print(f"wrote {out}\nnext: fxai-convert verify {out}")
+    place = printable(str(out))
+    print(f"wrote {place}\nnext: fxai-convert verify {place}")
 
 
 def verify(folder: File, *, reference: Path | None = None) -> None:
@@ -95,21 +98,21 @@ def verify(folder: File, *, reference: Path | None = None) -> None:
         reference: File .npz of images (n, h, w, 3), RGB in [0, 1], and embeddings
             (n, d) that PyTorch computed.
     """
-    card = load_card(folder)
+    card, place = load_card(folder), printable(str(folder))
     if reference is not None:
         _compare(folder, reference)
     with STDERR.status("embedding the sample faces"):
         result = embed_samples(folder)
-    print(f"{card.name}: finite, and the same twice")
+    print(f"{printable(card.name)}: finite, and the same twice")
     if card.image_size != (112, 112):
         print("the sample faces were resized: their cosines are a rough check only")
     _print_cosines(result)
     if card.threshold is None:
         print(
             "no threshold yet: give one with --threshold, or measure it: fxai-jax "
-            f"calibrate IMAGES --backbone {folder} --pairs PAIRS.csv"
+            f"calibrate IMAGES --backbone {place} --pairs PAIRS.csv"
         )
-    print(f"next: fxai-jax explain fggb A.png B.png --backbone {folder}")
+    print(f"next: fxai-jax explain fggb A.png B.png --backbone {place}")
 
 
 def export(folder: File, *, out: Path) -> None:
@@ -117,11 +120,14 @@ def export(folder: File, *, out: Path) -> None:
 
     Args:
         folder: The checkpoint folder.
-        out: File to make.
+        out: File to make, a new one.
     """
+    if out.exists():
+        raise ValueError(f"{out} exists: name a new file")
     tensors = export_folder(folder)
     write_safetensors(out, tensors)
-    print(f"wrote {out}: {len(tensors)} tensors\nlicence: {load_card(folder).licence}")
+    licence = printable(load_card(folder).licence)
+    print(f"wrote {printable(str(out))}: {len(tensors)} tensors\nlicence: {licence}")
 
 
 def recipes() -> None:
@@ -146,7 +152,7 @@ def recipes() -> None:
 def _print_prefixes(tops: Counter[str], total: int) -> None:
     table = Table("names begin with", "tensors", title=f"{total} tensors")
     for name, number in tops.most_common(20):
-        table.add_row(escape(name), str(number))
+        table.add_row(escape(printable(name, 60)), str(number))
     if len(tops) > 20:
         table.add_row("others", str(sum(n for _, n in tops.most_common()[20:])))
     Console().print(table)
@@ -155,13 +161,19 @@ def _print_prefixes(tops: Counter[str], total: int) -> None:
 def _print_conversion(card: Card, report: Report) -> None:
     print(f"{card.name}: {report.parameters:,} parameters, recipe {report.recipe}")
     print(f"licence: {card.licence}\ncite: {card.source['citation']}")
-    print(f"used {len(report.used)} tensors")
+    print(f"note: {card.notes}\nused {len(report.used)} tensors")
     for reason, number in Counter(report.dropped.values()).most_common():
-        print(f"left out {number}: {reason}")
+        names = [name for name, why in report.dropped.items() if why == reason]
+        print(f"left out {number}: {reason} ({_some(names, 3)})")
     for dtype, number in report.casts.items():
         print(f"cast {number} from {dtype} to float32")
     if report.tiny_variances:
         print(f"{report.tiny_variances} running variances are zero or denormal")
+
+
+def _some(names: Sequence[str], most: int = 12) -> str:
+    more = f", and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(printable(name, 80) for name in names[:most]) + more
 
 
 def _print_cosines(result: Verification) -> None:

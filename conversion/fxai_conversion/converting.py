@@ -4,7 +4,6 @@ Every tensor is used or left out for a stated reason, every leaf is written once
 all that is wrong is said in one error.
 """
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -12,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fxai_conversion.choosing import Candidate, shapes_of
-from fxai_conversion.recipes.catalogue import TRAINING
+from fxai_conversion.recipes.companions import companion
 from fxai_conversion.recipes.layouts import Options, Shapes
 from fxai_conversion.recipes.naming import Translation, translation
 from fxai_conversion.recipes.recipe import Recipe
@@ -31,13 +30,14 @@ class ConversionError(ValueError):
         problems: Everything that is wrong, one sentence each.
     """
 
-    def __init__(self, recipe: str, problems: list[str]):
-        """Makes the error; the message shows the first problems."""
+    def __init__(self, recipe: str, problems: list[str], advice: str = ""):
+        """Makes the error; the message shows the first problems, then the advice."""
         self.problems = problems
         more = len(problems) - SHOWN
         rest = f"; and {more} more" if more > 0 else ""
         super().__init__(
             f"the recipe {recipe} does not fit: {'; '.join(problems[:SHOWN])}{rest}"
+            f"{advice}"
         )
 
 
@@ -89,14 +89,15 @@ def plan(shapes: Shapes, candidate: Candidate) -> Plan:
     moves = {name: fate for name, fate in fates.items() if isinstance(fate, Target)}
     dropped = {name: fate for name, fate in fates.items() if isinstance(fate, str)}
     absent = sorted(leaves.keys() - {move.path for move in moves.values()})
+    unexpected = [name for name, fate in fates.items() if fate is None]
     problems = [
-        *(f"unexpected {name}" for name, fate in fates.items() if fate is None),
+        *(f"unexpected {name}" for name in unexpected),
         *_twice(moves),
         *_misshapen(shapes, moves, leaves),
         *(f"missing {prefix}{names.outward(path)[0]}" for path in absent),
     ]
     if problems:
-        raise ConversionError(recipe.name, problems)
+        raise ConversionError(recipe.name, problems, _advice(prefix, unexpected))
     return Plan(options, moves, dropped, leaves, parameters)
 
 
@@ -120,6 +121,13 @@ def convert(tensors: Mapping[str, np.ndarray], candidate: Candidate) -> Converte
     return Converted(arrays, decided, dict(casts), tiny)
 
 
+def _advice(prefix: str, unexpected: list[str]) -> str:
+    """Where the network can be read alone, if all that is too much is beside it."""
+    if not unexpected or any(name.startswith(prefix) for name in unexpected):
+        return ""
+    return f"; --prefix {prefix} reads the network alone"
+
+
 def _network(recipe: Recipe, shapes: Shapes) -> tuple[Options, Sizes, int]:
     try:
         options = {**recipe.naming.layout(shapes), **recipe.fixed}
@@ -138,20 +146,15 @@ def _fate(
     name: str, candidate: Candidate, names: Translation, leaves: Sizes
 ) -> Target | str | None:
     """Where a tensor goes, or the reason to leave it out, or None."""
-    recipe, prefix, _ = candidate
+    prefix = candidate.prefix
     found = None
     if name.startswith(prefix):
         found = names.inward(name.removeprefix(prefix))
     if isinstance(found, Target) and found.path not in leaves:
         found = None
-    return found or _reason(recipe, name)
-
-
-def _reason(recipe: Recipe, name: str) -> str | None:
-    for pattern, reason in (*recipe.ignored, *TRAINING):
-        if re.fullmatch(pattern, name):
-            return reason
-    return None
+    return found or companion(
+        name, prefix, lambda module: names.inward(f"{module}.weight") is not None
+    )
 
 
 def _twice(moves: Mapping[str, Target]) -> list[str]:

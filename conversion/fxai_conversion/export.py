@@ -1,7 +1,6 @@
 """Back to PyTorch: the arrays of a converted folder under their published names."""
 
 import json
-import os
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from fxai_conversion.recipes.catalogue import RECIPES
 from fxai_conversion.recipes.naming import translation
 from fxai_jax.cards import Card, load_card
 from fxai_jax.checkpoints import load_backbone, model_arrays
+from fxai_jax.writing import write_whole
 
 
 def export_folder(folder: str | Path) -> dict[str, np.ndarray]:
@@ -57,13 +57,11 @@ def named(card: Card, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]
     return tensors
 
 
-def write_safetensors(
-    path: str | os.PathLike[str], tensors: Mapping[str, np.ndarray]
-) -> None:
+def write_safetensors(path: str | Path, tensors: Mapping[str, np.ndarray]) -> None:
     r"""Writes float32 tensors as a safetensors file.
 
     Args:
-        path: The file to make.
+        path: The file to make, or to replace once all is written.
         tensors: Tensors by name.
 
     Raises:
@@ -71,9 +69,9 @@ def write_safetensors(
 
     Example:
         >>> import tempfile
-        >>> with tempfile.NamedTemporaryFile() as file:
-        ...     write_safetensors(file.name, {"w": np.zeros(2, np.float32)})
-        ...     file.read()[-8:]
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_safetensors(f"{folder}/w", {"w": np.zeros(2, np.float32)})
+        ...     Path(folder, "w").read_bytes()[-8:]
         b'\x00\x00\x00\x00\x00\x00\x00\x00'
     """
     header, end = {}, 0
@@ -85,7 +83,5 @@ def write_safetensors(
         header[name] = entry
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
-    with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text)
-        for tensor in tensors.values():
-            file.write(np.ascontiguousarray(tensor, "<f4").data)
+    data = (np.ascontiguousarray(tensor, "<f4").data for tensor in tensors.values())
+    write_whole(path, struct.pack("<Q", len(text)) + text, *data)

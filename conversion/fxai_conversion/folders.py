@@ -1,6 +1,7 @@
 """From a checkpoint file to a checkpoint folder, with a report of what was done."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -66,7 +67,7 @@ def convert_file(
 
     Args:
         path: The file as downloaded.
-        out: Folder to make.
+        out: Folder to make; an earlier checkpoint in it is replaced.
         recipe: Name of the recipe; None where only one fits.
         prefix: Only names that begin so are read, from a file of several networks.
 
@@ -98,9 +99,8 @@ def convert_file(
     report = report._replace(dropped=report.dropped | outside)
     del raw, tensors
     network = fill(empty_network(card.family, card.options), converted.arrays)
-    card = save_backbone(out, network, card)
     text = json.dumps(report._asdict(), indent=2, ensure_ascii=False)
-    (Path(out) / "report.json").write_text(text + "\n", "utf-8")
+    card = save_backbone(out, network, card, report=f"{text}\n")
     return card, report
 
 
@@ -124,17 +124,23 @@ def _card(
         alignment=recipe.alignment,
         weights_sha256="",
         source={
-            "file": path.name,
+            "file": _name(path),
             "file_sha256": raw.sha256,
             "recipe": recipe.name,
             "published_at": recipe.url,
             "citation": recipe.citation,
             "reported_lfw": recipe.lfw,
-            "made_by": f"fxai-convert convert {path.name} --recipe {recipe.name}",
+            "input_read_from": recipe.read_from,
+            "made_by": f"fxai-convert convert {_name(path)} --recipe {recipe.name}",
         },
         licence=recipe.licence,
         notes=_notes(recipe),
     )
+
+
+def _name(path: Path) -> str:
+    """The name of a file as text, also where its bytes are no UTF-8."""
+    return os.fsencode(path.name).decode("utf-8", "backslashreplace")
 
 
 def _depth(options: dict[str, Any]) -> str:
@@ -155,7 +161,7 @@ def _report(
     return Report(
         recipe=candidate.recipe.name,
         prefix=candidate.prefix,
-        file=path.name,
+        file=_name(path),
         sha256=raw.sha256,
         nbytes=raw.nbytes,
         container=raw.container,

@@ -1,12 +1,12 @@
 """Does a converted network behave: finite, repeatable, faces of one person closer?"""
 
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
+from fxai_conversion.references import read_reference
 from fxai_jax.array_types import FaceModel
 from fxai_jax.cards import Card, load_card
 from fxai_jax.checkpoints import load_backbone
@@ -64,7 +64,7 @@ def verify(folder: str | Path) -> Verification:
     """
     card, model = load_card(folder), load_backbone(folder)
     images = np.stack([_sample(name, card) for name in FACES])
-    embeddings, again = (_embed(model, images) for _ in range(2))
+    embeddings, again = (_embed(card, model, images) for _ in range(2))
     norms = np.linalg.norm(embeddings, axis=1)
     if not np.isfinite(embeddings).all() or not norms.all():
         raise ValueError(f"{card.name} gives embeddings that are zero or not finite")
@@ -98,8 +98,8 @@ def compare(folder: str | Path, reference: str | Path) -> Deviation:
         True
     """
     card, model = load_card(folder), load_backbone(folder)
-    images, expected = _reference(Path(reference), card)
-    found = _embed(model, images)
+    images, expected = read_reference(Path(reference), card)
+    found = _embed(card, model, images)
     lengths = np.linalg.norm(expected, axis=1, keepdims=True)
     norms = np.linalg.norm(found, axis=1, keepdims=True)
     cosines = np.sum(found / norms * expected / lengths, axis=1, dtype=np.float64)
@@ -109,9 +109,15 @@ def compare(folder: str | Path, reference: str | Path) -> Deviation:
     return Deviation(float(relative), float((1 - cosines).max()))
 
 
-def _embed(model: FaceModel, images: np.ndarray) -> np.ndarray:
-    with jax.default_matmul_precision("highest"):
-        return np.asarray(jax.jit(jax.vmap(model))(images), np.float64)
+def _embed(card: Card, model: FaceModel, images: np.ndarray) -> np.ndarray:
+    try:
+        with jax.default_matmul_precision("highest"):
+            return np.asarray(jax.jit(jax.vmap(model))(images), np.float64)
+    except Exception as error:  # whatever odd options make of a network
+        reason = f"{type(error).__name__}: {str(error)[:200]}"
+        raise ValueError(
+            f"{card.name} embeds no images of {card.image_size} pixels ({reason})"
+        ) from error
 
 
 def _sample(name: str, card: Card) -> np.ndarray:
@@ -120,28 +126,3 @@ def _sample(name: str, card: Card) -> np.ndarray:
     if face.shape == shape:
         return face
     return np.asarray(jax.image.resize(face, shape, "linear")).clip(0, 1)
-
-
-def _reference(path: Path, card: Card) -> tuple[np.ndarray, np.ndarray]:
-    try:
-        with np.load(path) as file:
-            images, embeddings = file["images"], file["embeddings"]
-    except (
-        KeyError,
-        ValueError,
-        TypeError,
-        AttributeError,
-        zipfile.BadZipFile,
-    ) as error:
-        raise ValueError(f"{path} is no .npz of images and embeddings: {error}") from (
-            error
-        )
-    shapes = (len(images), *card.image_size, 3), (len(images), card.embedding_size)
-    if (images.shape, embeddings.shape) != shapes:
-        raise ValueError(
-            f"{path} has images {images.shape} and embeddings {embeddings.shape}, "
-            f"expected {shapes[0]} and {shapes[1]}"
-        )
-    if images.dtype.kind != "f" or not (images.min() >= 0 and images.max() <= 1):
-        raise ValueError(f"{path} has images outside RGB in [0, 1] ({images.dtype})")
-    return images.astype(np.float32), embeddings.astype(np.float64)

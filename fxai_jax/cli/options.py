@@ -9,7 +9,7 @@ import tyro
 from rich.text import Text
 
 from fxai_jax.data.names import printable
-from fxai_jax.runs.files import local_folder
+from fxai_jax.writing import local_folder
 
 OUT = Path("fxai_out")
 DEFAULT = "mobilefacenet"

@@ -1,24 +1,64 @@
-"""Names of files and texts from files, as they may be shown."""
+r"""Names of files: bytes on disk, text inside, and harmless where they are shown.
 
-BYTE = 0xDC00
-"""What Python adds to a byte of a file's name that is not UTF-8 (PEP 383)."""
+Inside, a name is text in which a byte that is no UTF-8 is a lone surrogate, as
+`os.fsdecode` makes it. Written to text files (``errors=KEPT``) it becomes that byte
+again; in JSON it is the escape ``\udcXX``, which JSON reads back.
+"""
+
+import json
+import os
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+KEPT = "surrogateescape"
+"""How text files are opened, so that names leave as the bytes they came as."""
 
 
-def printable(text: str) -> str:
-    r"""A text from elsewhere that cannot colour, move, turn or erase what is printed.
+def printable(text: object, most: int = 2000) -> str:
+    r"""A text as terminals and figures show it: it must not colour, move or erase.
 
-    Control characters, overrides of direction and bytes that are not UTF-8 become
-    escapes, as in a literal of Python.
+    Of a text of more than `most` letters the first are shown.
 
     Example:
-        >>> print(printable("\x1b[31m\u202eanna\n\udce9.png"))
-        \x1b[31m\u202eanna\n\xe9.png
+        >>> print(printable("caf\udce9\x1b[31m\n\u202egnp.png"))
+        caf\xe9\x1b[31m\n\u202egnp.png
+        >>> printable("a long name", 6)
+        'a long...'
     """
-    return "".join(x if x.isprintable() else _escape(x) for x in text)
+    letters = str(text)
+    more = "..." if len(letters[:most]) < len(letters) else ""
+    return "".join(map(_shown, letters[:most])) + more
 
 
-def _escape(letter: str) -> str:
-    code = ord(letter)
-    if BYTE + 0x80 <= code <= BYTE + 0xFF:
-        return f"\\x{code - BYTE:02x}"
-    return ascii(letter)[1:-1]
+def _shown(letter: str) -> str:
+    if letter.isprintable() or unicodedata.category(letter) == "Zs":
+        return letter
+    if "\udc80" <= letter <= "\udcff":
+        return f"\\x{ord(letter) - 0xDC00:02x}"
+    return letter.encode("unicode_escape").decode()
+
+
+def json_bytes(content: Any) -> bytes:
+    r"""A file of JSON, names in it readable.
+
+    Example:
+        >>> json.loads(json_bytes({"é": "caf\udce9"})) == {"é": "caf\udce9"}
+        True
+    """
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    # What Python writes for a lone surrogate is JSON's escape for it.
+    return (text + "\n").encode("utf-8", "backslashreplace")
+
+
+def relative_names(paths: Sequence[Path]) -> list[str]:
+    """Paths from the folder that all have in common.
+
+    Example:
+        >>> relative_names([Path("faces/anna/1.png"), Path("faces/bert/1.png")])
+        ['anna/1.png', 'bert/1.png']
+    """
+    full = [os.path.abspath(path) for path in paths]
+    common = os.path.commonpath([os.path.dirname(path) for path in full])
+    return [os.path.relpath(path, common) for path in full]

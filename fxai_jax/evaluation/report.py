@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fxai_jax.runs.files import local_folder, written
 from fxai_jax.runs.manifest import write_json
+from fxai_jax.writing import local_folder, written
 
 
 class Estimate(NamedTuple):

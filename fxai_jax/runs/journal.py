@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from fxai_jax.runs.files import named
+from fxai_jax.writing import naming
 
 LAYOUT = 2
 """Changes when the lines do: a journal of another layout is refused."""
@@ -42,7 +42,7 @@ def read_journal(
         return {}
     fingerprint = {"layout": LAYOUT, **fingerprint}
     if not journal.exists():
-        with named(journal):
+        with naming(journal):
             journal.write_text(json.dumps(fingerprint) + "\n", "utf-8")
         return {}
     text = journal.read_text("utf-8", errors="replace")
@@ -63,7 +63,7 @@ def append_records(journal: Path | None, records: Sequence[Record]) -> None:
     """Notes finished examples in a journal that `read_journal` has started."""
     if journal is None:
         return
-    with named(journal), journal.open("a", encoding="utf-8") as stream:
+    with naming(journal), journal.open("a", encoding="utf-8") as stream:
         for record in records:
             plain = {key: value.tolist() for key, value in record.values.items()}
             line = {**record._asdict(), "values": plain}

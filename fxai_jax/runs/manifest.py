@@ -14,8 +14,8 @@ import numpy as np
 
 from fxai_jax.cards import Card
 from fxai_jax.runs.compiling import PRECISION
-from fxai_jax.runs.files import written
 from fxai_jax.runs.keys import randomness
+from fxai_jax.writing import written
 
 
 def write_result(

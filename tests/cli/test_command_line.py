@@ -48,7 +48,7 @@ def test_backbones_lists_what_ships(capsys):
         (("quality", "{face}", "--out="), "the argument after --out= is empty"),
         (("quality", ""), "the argument after quality is empty"),
         (("",), "the first argument is empty"),
-        (("quality", "{face}", "--out", "gs://b/run"), "gs:/b/run is an address"),
+        (("quality", "{face}", "--out", "gs://b/run"), "gs:/b/run' is an address"),
         (("explain", "shap"), "fggb"),
         (("explode",), "demo"),
         ((), "demo"),

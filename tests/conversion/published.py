@@ -40,8 +40,9 @@ RECIPE_OF = {
 """The recipe by the name of a layout."""
 
 SHARED = {
-    "arcface": {"arcface", "elasticface", "magface"},
-    "magface": {"arcface", "elasticface", "magface"},
+    "arcface": {"arcface", "elasticface", "magface", "topofr", "dqm-face"},
+    "magface": {"arcface", "elasticface", "magface", "topofr", "dqm-face"},
+    "insightface-vit": {"insightface-vit", "lvface"},
     "adaface": {"adaface", "cvlface-ir"},
     "treb1en-ir-se": {"treb1en-ir-se", "evolve", "facex-ir"},
     "facex-ir": {"treb1en-ir-se", "evolve", "facex-ir"},

@@ -1,4 +1,7 @@
 import json
+import os
+import shutil
+import sys
 
 import jax
 import numpy as np
@@ -7,6 +10,7 @@ import pytest
 from fxai_conversion import cli
 from fxai_conversion.containers.reader import read
 from fxai_conversion.export import write_safetensors
+from fxai_jax import checkpoints
 from fxai_jax.cards import load_card
 from fxai_jax.checkpoints import load_backbone
 from fxai_jax.data.samples import sample_face
@@ -95,6 +99,7 @@ def test_the_folder_says_where_it_comes_from(converted):
     card, raw = load_card(folder), read(file)
     assert card.source["file_sha256"] == raw.sha256
     assert card.source["recipe"] == "arcface"
+    assert card.source["input_read_from"].startswith("deepinsight/insightface@")
     assert "non-commercial" in card.licence
     assert (card.threshold, card.quality) == (None, None)
     assert card.options["depth"] == [1, 1, 1, 1]
@@ -139,7 +144,7 @@ def test_a_bgr_recipe_reads_the_colours_the_other_way_round(tmp_path):
     write_safetensors(tmp_path / "model.safetensors", floats(state))
     face = np.asarray(sample_face("a_1"), np.float32)
     found = []
-    for recipe in ("treb1en-ir-se", "facex-ir"):
+    for recipe in ("evolve", "facex-ir"):
         out = ("--out", tmp_path / recipe)
         run("convert", tmp_path / "model.safetensors", "--recipe", recipe, *out)
         model = load_backbone(tmp_path / recipe)
@@ -181,7 +186,7 @@ def test_inspect_describes_a_file_and_asks_the_question(converted, capsys):
         f"{len(converted[1])} tensors",
         "fits arcface below 'state_dict.'",
         "fits magface",
-        "Who published it?",
+        "name who published it",
         "not all ones, as magface",
     ):
         assert words in printed
@@ -210,6 +215,118 @@ def test_a_mistake_is_one_line_and_exit_code_2(converted, tmp_path, capsys):
     np.savez(tmp_path / "other.npz", images=np.zeros((1, 9, 9, 3)), embeddings=0)
     for name in ("text.npz", "other.npz"):
         assert name in fails(capsys, "verify", folder, "--reference", tmp_path / name)
+
+
+def contents(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in folder.rglob("*")
+    }
+
+
+@pytest.mark.parametrize(
+    "kept", ["arrays/mine.npy", "notes.txt", "arrays", "card.json"]
+)
+def test_what_a_user_keeps_in_a_folder_is_not_lost(converted, tmp_path, capsys, kept):
+    file, _, folder = converted
+    out = tmp_path / "net"
+    if kept in ("arrays", "card.json"):
+        (out / "arrays").mkdir(parents=True)
+        (out / "card.json").write_text('{"mine": 1}')
+    else:
+        shutil.copytree(folder, out)
+        (out / kept).write_text("mine")
+    before = contents(tmp_path)
+    convert = ("convert", file, "--recipe", "arcface", "--out", out)
+    assert "would be lost" in fails(capsys, *convert)
+    assert contents(tmp_path) == before
+
+
+def test_an_earlier_checkpoint_is_replaced(converted, tmp_path):
+    file, _, folder = converted
+    shutil.copytree(folder, tmp_path / "net")
+    run("convert", file, "--recipe", "elasticface", "--out", tmp_path / "net")
+    assert load_card(tmp_path / "net").source["recipe"] == "elasticface"
+    assert [path.name for path in tmp_path.iterdir()] == ["net"]
+
+
+@pytest.mark.parametrize(
+    ("out", "why"), [("", "is empty"), (".", "folder you are in"), ("gs://b", "addr")]
+)
+def test_a_place_that_is_none_is_refused(
+    converted, tmp_path, monkeypatch, capsys, out, why
+):
+    monkeypatch.chdir(tmp_path)
+    convert = ("convert", converted[0], "--recipe", "arcface")
+    assert why in fails(capsys, *convert, "--out", out)
+    fails(capsys, "export", converted[2], "--out", out)
+    assert not list(tmp_path.iterdir())
+
+
+def test_export_replaces_no_file(converted, tmp_path, capsys):
+    (tmp_path / "mine.pth").write_text("mine")
+    export = ("export", converted[2], "--out", tmp_path / "mine.pth")
+    assert "mine.pth exists" in fails(capsys, *export)
+    assert (tmp_path / "mine.pth").read_text() == "mine"
+
+
+def test_what_a_card_says_reaches_the_terminal_in_print(converted, tmp_path, capsys):
+    shutil.copytree(converted[2], tmp_path / "net")
+    card = json.loads((tmp_path / "net" / "card.json").read_text())
+    text = "[bold]a\x1b[2J\u202eb\nc\x07" + "d" * 9999
+    card |= {"name": text, "licence": text}
+    (tmp_path / "net" / "card.json").write_text(json.dumps(card))
+    run("verify", tmp_path / "net")
+    run("export", tmp_path / "net", "--out", tmp_path / "back")
+    printed = capsys.readouterr().out
+    for line in printed.splitlines():
+        assert line.isprintable(), line
+        assert len(line) < 3000
+    assert printed.count(r"[bold]a\x1b[2J\u202eb\nc\x07ddd") == 2
+    card |= {"weights_sha256": text}
+    (tmp_path / "net" / "card.json").write_text(json.dumps(card))
+    assert fails(capsys, "verify", tmp_path / "net").isprintable()
+
+
+def test_ctrl_c_leaves_nothing_behind(converted, tmp_path, monkeypatch, capsys):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoints, "write_card", interrupt)
+    with pytest.raises(SystemExit) as stop:
+        run("convert", converted[0], "--recipe", "arcface", "--out", tmp_path / "net")
+    assert stop.value.code == 130
+    assert capsys.readouterr().err.strip() == "fxai-convert: interrupted"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_backbone_with_a_head_of_the_users_is_taken(converted, tmp_path, capsys):
+    head = {"head.weight": np.zeros((9, 512), np.float32)}
+    file = torch_file(tmp_path / "mine.pth", converted[1] | head)
+    run("convert", file, "--recipe", "arcface", "--out", tmp_path / "net")
+    printed = capsys.readouterr().out
+    assert "left out 1: classifier of the training identities (head.weight)" in printed
+    report = json.loads((tmp_path / "net" / "report.json").read_text())
+    assert report["dropped"]["head.weight"] == "classifier of the training identities"
+
+
+def test_the_doubt_about_a_colour_order_is_printed(tmp_path, capsys):
+    state, _ = backbone_goldens.read("facex_se")
+    file = tmp_path / "model.safetensors"
+    write_safetensors(file, floats(state))
+    run("convert", file, "--recipe", "treb1en-ir-se", "--out", tmp_path / "net")
+    assert "BGR is in doubt" in capsys.readouterr().out
+    card = load_card(tmp_path / "net")
+    assert card.options["order"] == "bgr"
+    assert "data_pipe.py:21-22,58-60,90-92" in card.source["input_read_from"]
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="names are text there")
+def test_a_name_that_is_no_utf_8_is_written(converted, tmp_path):
+    file = tmp_path / os.fsdecode(b"mod\xe8le.pth")
+    shutil.copy(converted[0], file)
+    run("convert", file, "--recipe", "arcface", "--out", tmp_path / "net")
+    assert load_card(tmp_path / "net").source["file"] == r"mod\xe8le.pth"
 
 
 def test_one_of_two_networks_is_converted(tmp_path, capsys):

@@ -1,4 +1,5 @@
 import dataclasses
+import re
 
 import ml_dtypes
 import numpy as np
@@ -73,7 +74,7 @@ def test_one_wrong_tensor_is_named(rng, arch):
     [
         "layer1.2.conv1.weight",
         "layer5.0.bn1.weight",
-        "classifier.weight",
+        "decoder.weight",
         "fc.weight_v",
     ],
 )
@@ -193,6 +194,8 @@ def test_order_and_wrapper_do_not_matter(rng, prefix):
         ("arcface_r18", "arcface", "state_dict_backbone.", "state_dict_softmax_fc.w"),
         ("facex_mfn", "facex-mobilefacenet", "backbone.", "state_dict.head.weight"),
         ("arcface_r18", "arcface", "model.", "optimizer.state.0.momentum_buffer"),
+        ("arcface_r18", "arcface", "module.", "n_averaged"),
+        ("arcface_r18", "arcface", "model.", "ema.shadow_params.0"),
     ],
 )
 def test_classifiers_and_training_state_are_left_out(arch, recipe, prefix, extra):
@@ -203,15 +206,35 @@ def test_classifiers_and_training_state_are_left_out(arch, recipe, prefix, extra
         planned(layout | {extra: (1000, 512), "other": (3,)}, recipe)
 
 
+def test_where_the_network_can_be_read_alone_is_said():
+    layout = {f"net.{k}": shape for k, shape in published_layout("arcface_r18").items()}
+    with pytest.raises(ConversionError, match=r"decoder.*; --prefix net\. reads"):
+        planned(layout | {"decoder.weight": (3, 3)}, "arcface")
+    with pytest.raises(ConversionError) as caught:
+        planned(layout | {"net.decoder.weight": (3, 3)}, "arcface")
+    assert "--prefix" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["treb1en-ir-se", "treb1en-mobilefacenet"])
+def test_the_doubt_about_a_colour_order_is_said(name):
+    recipe = RECIPES[name]
+    assert recipe.fixed["order"] == "bgr"
+    assert "doubt" in recipe.hint
+    assert "feed RGB" in recipe.notes
+
+
 def test_every_recipe_says_what_a_card_needs():
     for name, recipe in RECIPES.items():
         assert name == recipe.name
         assert {"mean", "scale", "order"} <= recipe.fixed.keys()
         assert all((recipe.files, recipe.hint, recipe.licence, recipe.citation))
         assert recipe.url.startswith("https://")
+        assert re.match(r"[\w.-]+/[\w.-]+@[0-9a-f]{7} .*\.\w+:\d", recipe.read_from)
         assert recipe.required
     assert set(RECIPE_OF.values()) == RECIPES.keys() - {
         "topofr",
+        "dqm-face",
+        "lvface",
         "evolve",
         "cvlface-ir",
     }

@@ -27,8 +27,15 @@ from fxai_conversion.containers.safetensors_file import (
 from fxai_conversion.containers.zip_archive import open_zip
 from fxai_conversion.refusals import UnreadableCheckpoint, looks_like
 from fxai_conversion.torch_objects.tensors import View, is_known
+from fxai_jax.holes import check_not_sparse
 
 MAX_BYTES = 4 * 2**30
+
+MAX_EXPANSION = 8
+"""Most bytes of tensors by bytes of the file: names may share what they name."""
+
+SPARE_BYTES = 2**24
+"""Bytes that a file may expand to, however small it is."""
 
 _MALFORMED = (
     ValueError,
@@ -78,7 +85,8 @@ def read(
 
     Args:
         path: The file.
-        max_bytes: Most bytes the file may have, and its tensors once they stand alone.
+        max_bytes: Most bytes the file may have, and its tensors once they stand alone;
+            these are no more than eight times the file and 16 MiB either way.
         strict_pickle: Whether to refuse a pickle that names anything but tensors,
             storages and dictionaries, instead of keeping inert stubs.
 
@@ -103,6 +111,7 @@ def read(
     content = _content(Path(path), max_bytes)
     nbytes = len(content)
     digest = hashlib.sha256(content).hexdigest()
+    max_bytes = min(max_bytes, MAX_EXPANSION * nbytes + SPARE_BYTES)
     try:
         contents = _open(io.BytesIO(content), nbytes, max_bytes)
         if strict_pickle:
@@ -135,6 +144,7 @@ def _content(path: Path, max_bytes: int) -> bytes:
             f"{path}: {status.st_size} bytes, more than max_bytes={max_bytes}: raise "
             "max_bytes if you trust its size"
         )
+    check_not_sparse(path)
     with path.open("rb") as file:
         return file.read(status.st_size)
 

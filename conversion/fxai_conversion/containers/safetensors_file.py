@@ -7,33 +7,35 @@ import struct
 from itertools import accumulate
 from typing import Any, BinaryIO
 
-import ml_dtypes
-import numpy as np
-
 from fxai_conversion.containers.contents import Contents
 from fxai_conversion.refusals import UnreadableCheckpoint
 from fxai_conversion.torch_objects.tensors import (
     MAX_DIMENSIONS,
     MAX_NAME,
+    STORAGE_DTYPES,
     Storage,
     View,
+    check_count,
     naturals,
 )
 
-MAX_HEADER_BYTES = 16 * 2**20
+MAX_HEADER_BYTES = 8 * 2**20
 FIELDS = {"dtype", "shape", "data_offsets"}
 
 DTYPES = {
-    "F64": np.dtype("<f8"),
-    "F32": np.dtype("<f4"),
-    "F16": np.dtype("<f2"),
-    "BF16": np.dtype(ml_dtypes.bfloat16),
-    "I64": np.dtype("<i8"),
-    "I32": np.dtype("<i4"),
-    "I16": np.dtype("<i2"),
-    "I8": np.dtype("i1"),
-    "U8": np.dtype("u1"),
-    "BOOL": np.dtype("?"),
+    name: STORAGE_DTYPES[f"{kind}Storage"]
+    for name, kind in {
+        "F64": "Double",
+        "F32": "Float",
+        "F16": "Half",
+        "BF16": "BFloat16",
+        "I64": "Long",
+        "I32": "Int",
+        "I16": "Short",
+        "I8": "Char",
+        "U8": "Byte",
+        "BOOL": "Bool",
+    }.items()
 }
 
 
@@ -71,6 +73,7 @@ def _header(file: BinaryIO, nbytes: int) -> tuple[dict[str, Any], int]:
     if not isinstance(header, dict):
         raise UnreadableCheckpoint("forged or damaged: its header is no JSON object")
     header.pop("__metadata__", None)
+    check_count(len(header))
     return header, 8 + length
 
 

@@ -11,7 +11,7 @@ from typing import BinaryIO
 import numpy as np
 
 from fxai_conversion.containers.contents import Contents, contents_of
-from fxai_conversion.refusals import UnreadableCheckpoint
+from fxai_conversion.refusals import UnreadableCheckpoint, archive_of
 from fxai_conversion.torch_objects.pickles import MAX_PICKLE_BYTES, read_pickle
 from fxai_conversion.torch_objects.tensors import Storage
 from fxai_jax.data.inert_pickle.nodes import Pickled
@@ -51,6 +51,11 @@ def open_zip(file: BinaryIO, nbytes: int, max_bytes: int) -> Contents:
 
     contents = contents_of("zip", pickled, load)
     scripted = f"{folder}constants.pkl" in entries
+    if scripted and not contents.views:
+        raise UnreadableCheckpoint(
+            "this is frozen TorchScript, whose tensors have lost their names: save the "
+            "network from before torch.jit.freeze"
+        )
     return contents._replace(layout="torchscript") if scripted else contents
 
 
@@ -107,6 +112,8 @@ def _check_size(name: str, info: zipfile.ZipInfo, nbytes: int) -> None:
 
 def _folder(entries: dict[str, zipfile.ZipInfo]) -> str:
     pickles = [n for n in entries if n.endswith("/data.pkl") and n.count("/") == 1]
+    if not pickles and (foreign := archive_of(entries)):
+        raise UnreadableCheckpoint(f"this is {foreign}")
     if len(pickles) != 1:
         raise UnreadableCheckpoint(
             f"a zip archive with {len(pickles)} entries <name>/data.pkl, where "

@@ -13,14 +13,6 @@ RECIPES: dict[str, Recipe] = {
 }
 """The recipes by name."""
 
-TRAINING = (
-    (r"(state_)?optim(izer)?(_states)?\..*", "state of the optimiser"),
-    (r"(state_)?(lr_)?schedulers?\..*", "state of training"),
-    (r"(callbacks|loops|scaler|amp)\..*", "state of training"),
-    (r"(epoch|step|global_step|best_acc|rng_state)(\..*)?", "state of training"),
-)
-"""Tensors of no network, left out whatever the recipe."""
-
 UNSUPPORTED = (
     (r"keypoint_linear\.", "CVLface ViT-KPRPE, which reads landmarks beside the face"),
     (r"body\.0\.res_layer\.8\.", "an IR-152 or IR-200 of bottleneck blocks"),
@@ -28,5 +20,7 @@ UNSUPPORTED = (
     (r"patch_to_embedding\.", "Face-Transformer"),
     (r"stages\.0\.blocks\.0\.gamma", "EdgeFace"),
     (r"mlp\.l1\.", "eDifFIQA, a network with a quality regressor"),
+    (r"head_qs\.", "ViT-FIQA, a vision transformer with a quality head"),
+    (r"layer1\.0\.conv3\.", "a ResNet of bottleneck blocks, as torchvision has"),
 )
 """Names that tell networks which this library does not have."""

@@ -20,6 +20,8 @@ class Recipe:
         naming: The network, and what its tensors are called.
         required: Tensors it must have, with their shapes.
         fixed: Options that the shapes do not show.
+        read_from: Repository at its commit, file and lines where colour order and
+            scaling were read.
         files: What its files are called.
         hint: What tells it from recipes with the same tensors.
         licence: Terms of code and weights.
@@ -28,7 +30,6 @@ class Recipe:
         lfw: Accuracy on LFW in percent, as its authors report it.
         forbidden: Tensors that only other families have.
         dropout: Rate it was trained with, before the last linear map.
-        ignored: Patterns of tensors to leave out, and why.
         wrapper: Prefix that only this family's training code writes.
         image_size: Height and width in pixels.
         alignment: Template of the five landmarks.
@@ -40,6 +41,7 @@ class Recipe:
     naming: Naming
     required: Mapping[str, Shape]
     fixed: Mapping[str, Any]
+    read_from: str
     files: str
     hint: str
     licence: str
@@ -48,7 +50,6 @@ class Recipe:
     lfw: str
     forbidden: tuple[str, ...] = ()
     dropout: float = 0.0
-    ignored: tuple[tuple[str, str], ...] = ()
     wrapper: str | None = None
     image_size: tuple[int, int] = (112, 112)
     alignment: str = "arcface-112"
@@ -68,12 +69,21 @@ INSIGHTFACE_LICENCE = "code MIT; weights non-commercial research only"
 CVLFACE_URL = "https://github.com/mk-minchul/CVLface"
 FACEX_URL = "https://github.com/JDAI-CV/FaceX-Zoo"
 FACEX_CITATION = "Wang et al.: FaceX-Zoo, ACM MM 2021, arXiv 2101.04407"
+INSIGHTFACE_CODE = "deepinsight/insightface@7fadd42 recognition/arcface_torch"
+CVLFACE_CODE = (
+    "mk-minchul/CVLface@d3d09c9 cvlface/apps/verification/verify.py:29, "
+    "cvlface/research/recognition/code/run_v1/models"
+)
+FACEX_CODE = "JDAI-CV/FaceX-Zoo@16b793a data_processor/train_dataset.py:66,74"
+TREB_CODE = (
+    "TreB1eN/InsightFace_Pytorch@350ff7a data/data_pipe.py:21-22,58-60,90-92, "
+    "face_verify.py:54"
+)
+TREB_NOTE = (
+    "BGR is in doubt: the repository trains, validates and runs on OpenCV's order, but "
+    "others who use the file feed RGB, and its author expects the same accuracy of "
+    'either (issues 13 and 28). For RGB write "order": "rgb" in card.json.'
+)
 TREB_URL = "https://github.com/TreB1eN/InsightFace_Pytorch"
 FACEX_WRAPPER = r"state_dict\.(backbone|module\.backbone|feat_net)\."
 UNIT_NOTE = "The published network normalises its embedding; this one does not."
-HEAD = (r"(.*\.)?head\..*", "classifier of the training identities")
-SOFTMAX = (r"state_dict_softmax_fc\..*", "classifier of the training identities")
-CLASSIFIER = (
-    r"(.*\.)?(fc|parallel_fc|module\.fc)\.(weight|bias|.*\.weight)",
-    "classifier of the training identities",
-)

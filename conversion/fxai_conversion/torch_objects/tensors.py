@@ -16,6 +16,8 @@ from fxai_jax.data.inert_pickle.nodes import DICT, SET, Global, Node, Persistent
 
 MAX_DIMENSIONS = 64
 MAX_NAME = 4096
+MAX_TENSORS = 50_000
+"""Most tensors of a file: the largest published network has 18,000."""
 
 STORAGE_DTYPES = {
     "DoubleStorage": np.dtype("<f8"),
@@ -82,6 +84,12 @@ class View(NamedTuple):
     def nbytes(self) -> int:
         """Bytes of the tensor once it stands alone."""
         return math.prod(self.shape) * self.storage.dtype.itemsize
+
+
+def check_count(tensors: int) -> None:
+    """Refuses more tensors than any network has."""
+    if tensors > MAX_TENSORS:
+        raise UnreadableCheckpoint(f"it holds more than {MAX_TENSORS} tensors")
 
 
 def is_known(found: Global) -> bool:

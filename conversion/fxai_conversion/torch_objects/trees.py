@@ -10,11 +10,13 @@ from fxai_conversion.torch_objects.pickles import (
     attributes_of,
     pairs_of,
 )
-from fxai_conversion.torch_objects.tensors import MAX_NAME, View, view_of
+from fxai_conversion.torch_objects.tensors import MAX_NAME, View, check_count, view_of
 from fxai_jax.data.inert_pickle.nodes import DICT, SET, Global, Node
 
 MAX_CHILDREN = 1_000_000
 MAX_DEPTH = 64
+MAX_LETTERS = 2**26
+"""Most letters of all the names on the way to the tensors."""
 
 _SET_PYTHON2 = Global("__builtin__", "set")
 
@@ -30,7 +32,7 @@ def named_views(root: object) -> dict[str, View]:
     views: dict[str, View] = {}
     known: dict[int, Named] = {}
     pending: list[tuple[str, int, object]] = [("", 0, root)]
-    budget = MAX_CHILDREN
+    budget, letters = MAX_CHILDREN, MAX_LETTERS
     while pending:
         name, depth, value = pending.pop()
         view = view_of(value) if isinstance(value, Node) else None
@@ -39,7 +41,8 @@ def named_views(root: object) -> dict[str, View]:
             continue
         children = _children_once(value, known)
         budget -= len(children)
-        _check_effort(budget, depth)
+        letters -= (len(name) + 1) * len(children)
+        _check_effort(budget, letters, depth)
         pending += _below(name, depth, children)
     return views
 
@@ -66,11 +69,14 @@ def _add(views: dict[str, View], name: str, view: View) -> None:
     if name in views:
         raise UnreadableCheckpoint(f"two tensors are named {name!r}")
     views[name] = view
+    check_count(len(views))
 
 
-def _check_effort(budget: int, depth: int) -> None:
+def _check_effort(budget: int, letters: int, depth: int) -> None:
     if budget < 0:
         raise UnreadableCheckpoint(f"it nests more than {MAX_CHILDREN} objects")
+    if letters < 0:
+        raise UnreadableCheckpoint(f"its names have more than {MAX_LETTERS} letters")
     if depth > MAX_DEPTH:
         raise UnreadableCheckpoint(f"it nests objects deeper than {MAX_DEPTH} levels")
 

@@ -6,6 +6,7 @@ before it is read, so a damaged one costs its own pairs only.
 
 import dataclasses
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -183,11 +184,15 @@ def open_pairs(
     )
 
 
+_PICKLE = re.compile(rb"\x80|\(?\(lp\d+\n|\(?\][qr(]")
+"""How a pickle begins: by its protocol since 2, by the list it holds in 0 and 1."""
+
+
 def _is_pickle(path: Path) -> bool:
     if not path.is_file():
         return False
     with path.open("rb") as stream:
-        return stream.read(1) == b"\x80"
+        return bool(_PICKLE.match(stream.read(16)))
 
 
 def _packed(path: Path, size: tuple[int, int] | None) -> Pairs:

@@ -18,6 +18,7 @@ from fxai_jax.data.inert_pickle.nodes import (
     RefusedPickle,
 )
 from fxai_jax.data.inert_pickle.unpickling import unpickle
+from fxai_jax.holes import check_not_sparse
 
 MAX_BYTES = 2**31
 """Largest file that is read, in bytes."""
@@ -33,7 +34,7 @@ def read_bin(path: str | Path) -> tuple[list[bytes], Bool[np.ndarray, " n"]]:
     that a damaged one can be reported and passed over.
 
     Args:
-        path: File with a pickle of protocol 2 to 5, from Python 2 or 3.
+        path: File with a pickle of protocol 1 to 5, from Python 2 or 3.
 
     Returns:
         2n encoded images and n labels, true for genuine; images 2i and 2i + 1 are
@@ -55,6 +56,7 @@ def read_bin(path: str | Path) -> tuple[list[bytes], Bool[np.ndarray, " n"]]:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such file; check the path")
+    check_not_sparse(path)
     size = path.stat().st_size
     if size > MAX_BYTES:
         raise ValueError(f"{path}: found {size} bytes, expected at most {MAX_BYTES}")
@@ -69,8 +71,9 @@ def read_bin(path: str | Path) -> tuple[list[bytes], Bool[np.ndarray, " n"]]:
     except ValueError as error:
         found = str(error)
     raise ValueError(
-        f"{path}: found {found}; expected a pickle of a list of encoded images and a "
-        "list of their labels. Nothing of it was executed; download it again"
+        f"{path}: found {found}; expected a pickle, of protocol 1 to 5, of a list of "
+        "encoded images and a list of their labels. Nothing of it was executed; "
+        "download it again"
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from fxai_jax.data.images import decode_image
+from fxai_jax.data.pairs import open_pairs
 from fxai_jax.data.pairs.packed import read_bin
 
 
@@ -46,7 +47,7 @@ def python_2(images, labels):
     return b"".join([*opcodes, b"e\x86q\x02."])
 
 
-@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.parametrize("protocol", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("root", [tuple, list])
 def test_images_and_labels_of_every_protocol(rng, packed, protocol, root):
     images, labels = jpegs(rng, 6), [True, False, True]
@@ -54,6 +55,21 @@ def test_images_and_labels_of_every_protocol(rng, packed, protocol, root):
     assert found == images
     assert genuine.dtype == bool
     assert genuine.tolist() == labels
+
+
+@pytest.mark.parametrize("root", [tuple, list])
+def test_old_protocols_are_no_table_of_pairs(rng, packed, root):
+    benchmark = root((jpegs(rng, 2), [True]))
+    assert len(open_pairs(packed(benchmark, 1), size=None)) == 1
+    with pytest.raises(ValueError, match="expected a pickle, of protocol 1 to 5"):
+        open_pairs(packed(benchmark, 0))
+
+
+def test_a_sparse_file_is_refused(packed):
+    path = packed(([b"probe", b"gallery"], [True]))
+    os.truncate(path, 2**30)
+    with pytest.raises(ValueError, match="a sparse file"):
+        read_bin(path)
 
 
 def test_files_of_python_2(rng, packed):
