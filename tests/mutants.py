@@ -773,11 +773,6 @@ fxai_jax/cards.py > tests/test_checkpoints.py
 -    if blocks > MAX_BLOCKS:
 +    if blocks < 0:
 
-# checkpoints: arrays may claim what no file holds
-fxai_jax/checkpoints.py > tests/test_checkpoints.py
--    numel = max(math.prod(store.shape), math.prod(chunk))
-+    numel = math.prod(store.shape)
-
 # holes: a hole is data
 fxai_jax/holes.py > tests/test_checkpoints.py
 -        held += end - begin
@@ -806,7 +801,7 @@ conversion/fxai_conversion/containers/zip_archive.py > tests/conversion/test_ref
 # pairs: an old pickle passes for a table
 fxai_jax/data/pairs/__init__.py > tests/data/pairs/test_packed.py
 -        return bool(_PICKLE.match(stream.read(16)))
-+        return stream.read(1) == b"\x80"
++        return stream.read(1)[:1] >= bytes([128])
 
 # conversion: the package of the shipped network is not checked
 conversion/fxai_conversion/mobilefacenet_tflite.py > tests/conversion/test_mobilefacenet_tflite.py
