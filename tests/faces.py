@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fxai_jax.data.alignment import ARCFACE_TEMPLATE
+
 GOLDEN = Path(__file__).parent / "golden"
 WHOLE = ("a_1", "a_2", "a_3", "b_1", "c_1")
 
@@ -44,3 +46,12 @@ def relative(found, expected):
     """Largest difference, relative to the largest expected entry."""
     expected = np.asarray(expected)
     return np.abs(np.asarray(found) - expected).max() / np.abs(expected).max()
+
+
+def face_landmarks(rng):
+    """The template turned, scaled, moved and disturbed, as in a photograph."""
+    angle, scale = rng.uniform(-0.6, 0.6), rng.uniform(0.5, 3.0)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    centred = ARCFACE_TEMPLATE - ARCFACE_TEMPLATE.mean(axis=0)
+    points = scale * centred @ turn.T + rng.uniform(60, 140, 2)
+    return (points + rng.normal(0, 2, (5, 2))).astype(np.float32)

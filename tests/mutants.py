@@ -531,6 +531,81 @@ fxai_jax/explain/calibration.py > tests/explain/test_calibration.py
 -        row[regression] = jnp.median(jnp.mean(jnp.abs(gradient), axis=-1))
 +        row[regression] = jnp.mean(jnp.mean(jnp.abs(gradient), axis=-1))
 
+# names: a direction override is shown
+fxai_jax/data/names.py > tests/data/test_names.py
+-    if letter.isprintable() or unicodedata.category(letter) == "Zs":
++    if letter.isprintable() or letter == "\\u202e":
+
+# names: JSON loses bytes that are no text
+fxai_jax/data/names.py > tests/data/test_names.py
+-    return (text + "\\n").encode("utf-8", "backslashreplace")
++    return (text + "\\n").encode("utf-8", "replace")
+
+# commands: the table of qualities refuses bytes that are no text
+fxai_jax/cli/quality.py > tests/cli/test_quality.py
+-    with path.open("w", newline="", encoding="utf-8", errors=KEPT) as stream:
++    with path.open("w", newline="", encoding="utf-8") as stream:
+
+# commands: the results of one face take the place of another's
+fxai_jax/cli/explain/writing.py > tests/cli/explain/test_plq.py
+-        if _is_free(stem, told):
++        if told:
+
+# commands: notes colour the terminal
+fxai_jax/runs/progress.py > tests/cli/test_quality.py
+-                f"note: {printable(notice)}",
++                f"note: {notice}",
+
+# finding: what lies in a folder is named by a link to it
+fxai_jax/data/finding.py > tests/data/test_finding.py
+-                (links if entry.is_symlink() else folders).append(folder / entry.name)
++                folders.append(folder / entry.name)
+
+# finding: hidden folders are counted
+fxai_jax/data/finding.py > tests/data/test_finding.py
+-            if entry.name.startswith("."):
++            if entry.name.startswith(".") and not is_folder:
+
+# entries: a name that may mean two files means the first
+fxai_jax/data/entries.py > tests/data/test_entries.py
+-    if len(several) == 1:
++    if several:
+
+# entries: the shortest name counts
+fxai_jax/data/entries.py > tests/data/test_entries.py
+-    for count in range(min(depth, len(folders) + 1) - 1, -1, -1):
++    for count in range(min(depth, len(folders) + 1)):
+
+# entries: what lies beside the list does not come first
+fxai_jax/data/entries.py > tests/data/test_entries.py
+-    if not exact and beside.is_file():
++    if not exact and beside.is_dir():
+
+# landmarks: one face's points for every photograph
+fxai_jax/data/landmarks.py > tests/data/test_landmarks.py
+-    if count > 1:
++    if count > 2:
+
+# landmarks: the last of two equal names counts
+fxai_jax/data/landmarks.py > tests/data/test_landmarks.py
+-    if len(content) < len(items):
++    if not items:
+
+# alignment: the residual is in pixels
+fxai_jax/data/alignment.py > tests/data/test_alignment.py
+-    return turn, shift, float(residual / abs(w[1] - w[0]))
++    return turn, shift, float(residual)
+
+# alignment: height and width of the photograph exchanged
+fxai_jax/data/alignment.py > tests/runs/test_reading.py
+-    height, width = shape
++    width, height = (x // 3 for x in shape)
+
+# reading: EXIF does not count
+fxai_jax/runs/reading.py > tests/runs/test_reading.py
+-    turned = {"size": size, "orientation": image_orientation(path)}
++    turned = {"size": size}
+
 # pairs: groups keep the order of the list
 fxai_jax/data/pairs/__init__.py > tests/data/pairs/test_pairs.py
 -        groups = {name: [x[i] for i in rows] for name, x in self.groups.items()}
@@ -540,6 +615,31 @@ fxai_jax/data/pairs/__init__.py > tests/data/pairs/test_pairs.py
 fxai_jax/data/pairs/__init__.py > tests/data/pairs/test_pairs.py
 -        share = round(count * genuine / total)
 +        share = min(genuine, count)
+
+# pairs: names of one file are several images
+fxai_jax/data/pairs/__init__.py > tests/data/pairs/test_lists.py
+-        place[file] = first.setdefault(identity or file, len(files))
++        place[file] = first.setdefault(file, len(files))
+
+# pairs: one missing image refuses the list
+fxai_jax/data/pairs/__init__.py > tests/data/pairs/test_lists.py
+-    if len(missing) == len(files):
++    if missing:
+
+# pairs: both labels are seen in the same order alone
+fxai_jax/data/pairs/__init__.py > tests/data/pairs/test_lists.py
+-    key = low * len(pairs.images) + high
++    key = pairs.probe * len(pairs.images) + pairs.gallery
+
+# doubts: the first of several equal pairs counts as repeated
+fxai_jax/data/pairs/doubts.py > tests/data/pairs/test_doubts.py
+-    return np.setdiff1d(np.arange(keys.size), first)
++    return np.arange(keys.size - first.size)
+
+# doubts: pairs of one image are not told apart by their label
+fxai_jax/data/pairs/doubts.py > tests/data/pairs/test_doubts.py
+-        rows = np.flatnonzero(same & (pairs.genuine == kind))
++        rows = np.flatnonzero(same)
 
 # LFW: labels exchanged
 fxai_jax/data/pairs/lfw.py > tests/data/pairs/test_lists.py

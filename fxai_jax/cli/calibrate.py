@@ -10,14 +10,14 @@ import tyro
 from fxai_jax.cards import checkpoint_folder, list_backbones, load_card, write_card
 from fxai_jax.checkpoints import load_backbone
 from fxai_jax.cli.options import Files, Landmarks, Passes, Seed
-from fxai_jax.cli.sets import run_set
+from fxai_jax.cli.sets import found_images, run_set
 from fxai_jax.command_line import STDERR
-from fxai_jax.data.images import Pixels
+from fxai_jax.data.names import printable
 from fxai_jax.data.pairs import open_pairs
 from fxai_jax.evaluation.scores import score_pairs
 from fxai_jax.explain import calibration
 from fxai_jax.runs.options import RunOptions
-from fxai_jax.runs.reading import find_images, read_face
+from fxai_jax.runs.reading import face_reader
 
 Copy = Annotated[
     Path | None,
@@ -52,14 +52,14 @@ def calibrate(
     folder = checkpoint_folder(backbone)
     if out is None and backbone in list_backbones():
         raise ValueError("a shipped network is not changed: give --out for a copy")
-    paths, card = find_images(images), load_card(folder)
+    paths, card = found_images(images), load_card(folder)
     calibration.check_enough(len(paths))
-
-    def read(path: Path) -> Pixels:
-        return read_face(path, card, landmarks)
-
-    size = card.image_size
-    listed = None if pairs is None else open_pairs(pairs, size=size, read=read)
+    faces, folders, listed = list(paths), list(images), None
+    if pairs is not None:  # its images are read later, when all names are known
+        listed = open_pairs(pairs, size=card.image_size, read=lambda path: read(path))
+        faces += [Path(name) for name in listed.images]
+        folders.append(pairs.parent)
+    read = face_reader(card, landmarks, faces, folders)
     model = load_backbone(folder)
     options = RunOptions(seed, batch_size, console=STDERR)
     names = {"title": "calibration", "file": "calibration"}
@@ -81,4 +81,4 @@ def calibrate(
         shutil.copytree(folder, out, dirs_exist_ok=True)
     write_card(out or folder, card)
     print(json.dumps({"threshold": card.threshold, "quality": card.quality}, indent=2))
-    print(f"wrote {(out or folder) / 'card.json'}")
+    print(printable(f"wrote {(out or folder) / 'card.json'}"))

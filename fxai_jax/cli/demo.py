@@ -18,6 +18,7 @@ from fxai_jax.cli.explain.plq import COLUMNS, plq_cells, write_plq
 from fxai_jax.cli.explain.writing import PAIR_COLUMNS, pair_cells
 from fxai_jax.cli.options import DEFAULT, OUT, Out, made
 from fxai_jax.command_line import STDERR
+from fxai_jax.data.names import printable
 from fxai_jax.data.samples import sample_face, sample_path
 from fxai_jax.explain.amva import compile_activation
 from fxai_jax.explain.fggb import compile_fggb
@@ -47,7 +48,7 @@ def demo(*, out: Out = OUT) -> None:
     _demo_pairs(model, card, out)
     _demo_quality(model, card, out)
     _demo_attention(model, card, out)
-    print(f"figures, raw arrays and manifests are in {out}")
+    print(printable(f"figures, raw arrays and manifests are in {out}"))
 
 
 def _demo_pairs(model: FaceModel, card: Card, out: Path) -> None:

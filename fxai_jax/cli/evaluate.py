@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from fxai_jax import visualize
-from fxai_jax.cli.options import DEFAULT, OUT, Backbone, Out, Seed, made
+from fxai_jax.cli.options import DEFAULT, OUT, Backbone, Out, Seed, made, plain
 from fxai_jax.command_line import STDERR
+from fxai_jax.data.names import printable
 from fxai_jax.evaluation import protocols
 from fxai_jax.evaluation.driver import evaluate
 from fxai_jax.evaluation.report import Report, Table, cell_text
@@ -96,18 +97,18 @@ def print_report(report: Report, out: Path) -> None:
         if table.printed:
             Console(width=max(Console().width, WIDTH)).print(_printed(table.brief()))
         for note in table.notes:
-            print(note)
+            print(printable(note))
         hidden = sum(row.get("group", "all") != "all" for row in table.rows)
         if hidden:
             print(f"{hidden} rows of groups are in the files")
-        print(f"wrote {out / name}.md, .csv, .json and .png")
+        print(printable(f"wrote {out / name}.md, .csv, .json and .png"))
     for name in report.charts:
         if name not in report.tables:
-            print(f"wrote {out / name}.png")
+            print(printable(f"wrote {out / name}.png"))
 
 
 def _printed(table: Table) -> RichTable:
     printed = RichTable(*table.columns, title=table.title)
     for row in table.rows:
-        printed.add_row(*(cell_text(row.get(name)) for name in table.columns))
+        printed.add_row(*(plain(cell_text(row.get(name))) for name in table.columns))
     return printed

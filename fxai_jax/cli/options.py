@@ -1,5 +1,6 @@
 """Arguments that several commands take, each with its help, and what they share."""
 
+import hashlib
 from pathlib import Path
 from typing import Annotated
 
@@ -34,7 +35,8 @@ Threshold = Annotated[
 Landmarks = Annotated[
     Path | None,
     tyro.conf.arg(
-        help="JSON file, five points (x, y) an image: eyes, nose, mouth corners."
+        help="JSON file, five points (x, y) an image: eyes, nose, mouth corners; its "
+        "keys are paths beside the file or in the folder given, or the ends of paths."
     ),
 ]
 Passes = Annotated[
@@ -50,8 +52,17 @@ def made(folder: Path) -> Path:
     return local_folder(folder, "--out")
 
 
+def landmark_facts(landmarks: Path | None) -> dict[str, str | None]:
+    """What a manifest says of the landmarks: their file, and what is in it."""
+    if landmarks is None:
+        return {"landmarks": None}
+    with landmarks.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return {"landmarks": str(landmarks), "landmarks_sha256": digest}
+
+
 def plain(text: str) -> Text:
-    """A name from a file: it must not colour, move or erase what is printed."""
+    """A text from a file as a cell, in which no markup counts."""
     return Text(printable(text))
 
 

@@ -13,8 +13,11 @@ from rich.table import Table
 from fxai_jax import visualize
 from fxai_jax.cli.options import OUT, Out, Seed, made, plain
 from fxai_jax.command_line import STDERR
+from fxai_jax.data.names import printable
 from fxai_jax.data.pairs import Pairs, open_pairs
+from fxai_jax.data.pairs.doubts import doubts
 from fxai_jax.data.samples import sample_pairs
+from fxai_jax.runs.keys import check_seed
 from fxai_jax.runs.progress import tell
 
 MOST_NAMED = 5  # unreadable images named in notes
@@ -33,9 +36,10 @@ def pairs(
 ) -> None:
     """Look into a list of labelled pairs: counts, image sizes, groups, examples.
 
-    Prints what the list holds and writes pairs.png, a sheet of random genuine (green)
-    and impostor pairs (red), to see whether the labels are true. Image sizes are those
-    of the files' headers; only the images shown are decoded.
+    Prints what the list holds, and what makes it say less than it seems to: images
+    paired with themselves, repeated pairs, one kind alone. Writes pairs.png, a sheet of
+    random genuine (green) and impostor pairs (red), to see whether the labels are true.
+    Image sizes are those of the files' headers; only the images shown are decoded.
 
     A list is a table (commas or tabs) with the columns path_a, path_b, label or probe,
     gallery, genuine, where 1 is genuine, 0 impostor, and further columns are groups; or
@@ -50,14 +54,15 @@ def pairs(
     """
     if not 1 <= show <= MOST_SHOWN:
         raise ValueError(f"--show takes 1 to {MOST_SHOWN} pairs, got {show}")
+    check_seed(seed)
     path = sample_pairs() if file is None else file
     found = open_pairs(path, root=root, size=None)
     sizes, unreadable = _measure(found)
     Console().print(_table(path.name, found, sizes, len(unreadable)))
-    tell(STDERR, [*_named(unreadable), *_other_sizes(sizes, size)])
+    tell(STDERR, [*_named(unreadable), *_other_sizes(sizes, size), *doubts(found)])
     sheet = visualize.pair_sheet(found.take(_chosen(found.genuine, show, seed)))
     sheet.savefig(made(out) / "pairs.png", dpi=150)
-    print(f"wrote {out / 'pairs.png'}")
+    print(printable(f"wrote {out / 'pairs.png'}"))
 
 
 def _measure(pairs: Pairs) -> tuple[Counter[tuple[int, int]], list[str]]:

@@ -24,17 +24,18 @@ from fxai_jax.cli.options import (
     Passes,
     Seed,
     cells,
+    landmark_facts,
     made,
     plain,
 )
-from fxai_jax.cli.sets import run_set
+from fxai_jax.cli.sets import found_images, run_set
 from fxai_jax.command_line import STDERR
-from fxai_jax.data.images import Pixels
+from fxai_jax.data.names import KEPT, printable, relative_names
 from fxai_jax.explain.quality import measure, notices
 from fxai_jax.methods.quality import scale_quality
 from fxai_jax.runs.options import RunOptions
 from fxai_jax.runs.progress import tell
-from fxai_jax.runs.reading import find_images, read_face
+from fxai_jax.runs.reading import face_reader
 
 MOST_SHOWN = 20  # rows of the printed table
 
@@ -57,14 +58,11 @@ def quality(
     Args:
         batch_size: Images alive together.
     """
-    paths = find_images(images)
+    paths = found_images(images)
     card, model = load_card(backbone), load_backbone(backbone)
-
-    def read(path: Path) -> Pixels:
-        return read_face(path, card, landmarks)
-
+    read = face_reader(card, landmarks, paths, images)
     told = {"method": "ser_fiq", "passes": passes}
-    told |= {"landmarks": landmarks and str(landmarks)}
+    told |= landmark_facts(landmarks)
     options = RunOptions(seed, batch_size, resume=made(out), console=STDERR)
     names = {"title": "quality", "file": "quality"}
     found = run_set(measure, model, card, paths, read, told, options, **names)
@@ -75,13 +73,13 @@ def quality(
         columns["scaled_quality"] = _scaled(columns["quality"], card)
         tell(STDERR, notices(columns["scaled_quality"], columns["quality"]))
     _write_csv(out / "quality.csv", ranked, columns)
-    names = [path.name for path in ranked]
+    names = [printable(name) for name in relative_names(ranked)]
     sheet = visualize.contact_sheet(
         lambda i: read(ranked[i]), columns["quality"], names
     )
     sheet.savefig(out / "quality.png", dpi=150)
     _print(names, columns)
-    print(f"wrote {out / 'quality.csv'} and quality.png")
+    print(printable(f"wrote {out / 'quality.csv'} and quality.png"))
 
 
 def _scaled(raw: np.ndarray, card: Card) -> np.ndarray:
@@ -92,7 +90,7 @@ def _scaled(raw: np.ndarray, card: Card) -> np.ndarray:
 def _write_csv(
     path: Path, files: Sequence[Path], columns: dict[str, np.ndarray]
 ) -> None:
-    with path.open("w", newline="", encoding="utf-8") as stream:
+    with path.open("w", newline="", encoding="utf-8", errors=KEPT) as stream:
         writer = csv.writer(stream)
         writer.writerow(["path", *columns])
         for i, file in enumerate(files):

@@ -1,4 +1,4 @@
-"""Running one function over the faces of a set, for the commands that take folders."""
+"""Finding the faces of a set and running a function over them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -7,11 +7,19 @@ from typing import Any
 from fxai_jax.array_types import FaceModel
 from fxai_jax.cards import Card, fingerprint
 from fxai_jax.command_line import STDERR
+from fxai_jax.data.finding import find_images
 from fxai_jax.data.images import Pixels
 from fxai_jax.runs.options import RunOptions
 from fxai_jax.runs.progress import tell
 from fxai_jax.runs.running import Function, Results, run
 from fxai_jax.runs.tasks import over_files
+
+
+def found_images(given: Sequence[Path]) -> list[Path]:
+    """The images of what was given; tells what was left out."""
+    found = find_images(given)
+    tell(STDERR, found.notices())
+    return found.paths
 
 
 def run_set(

@@ -27,6 +27,8 @@ SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 _MODES = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"}
 
+_ORIENTATION = 0x0112  # the number of the tag in EXIF
+
 
 def load_image(path: str | Path, *, size: tuple[int, int] | None = SIZE) -> Pixels:
     """Reads an image file as RGB in [0, 1].
@@ -92,10 +94,24 @@ def image_size(source: Path | bytes, name: str) -> tuple[int, int]:
         (112, 112)
     """
     is_file = isinstance(source, Path)
+    if is_file and not source.exists():
+        raise FileNotFoundError(f"{name}: there is no such file; check the path")
     with source.open("rb") if is_file else io.BytesIO(source) as stream:
         with warnings.catch_warnings(action="ignore"):
             image = _open(stream, name)
         return image.height, image.width
+
+
+def image_orientation(path: Path) -> int:
+    """The EXIF orientation of an image file, 1 where it states none.
+
+    Example:
+        >>> from fxai_jax.data.samples import sample_path
+        >>> image_orientation(sample_path("a_1"))
+        1
+    """
+    with path.open("rb") as stream, warnings.catch_warnings(action="ignore"):
+        return int(_open(stream, str(path)).getexif().get(_ORIENTATION, 1))
 
 
 def _read(

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from fxai_jax.data.alignment import Landmarks
 from fxai_jax.data.images import Pixels, load_image
+from fxai_jax.data.landmarks import Landmarks
 
 
 def sample_names() -> tuple[str, ...]:

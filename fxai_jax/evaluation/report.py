@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fxai_jax.data.names import KEPT
 from fxai_jax.runs.manifest import write_json
 from fxai_jax.writing import local_folder, written
 
@@ -187,12 +188,12 @@ def write_table(stem: Path, table: Table, manifest: Mapping[str, Any]) -> None:
     An estimate takes three columns of the CSV file; the manifest is in the JSON file.
     """
     with written(stem.with_name(f"{stem.name}.md")) as beside:
-        beside.write_text(to_markdown(table), "utf-8")
+        beside.write_text(to_markdown(table), "utf-8", errors=KEPT)
     flat = [_flat(row) for row in table.rows]
     columns = list(dict.fromkeys(name for row in flat for name in row))
     with (
         written(stem.with_name(f"{stem.name}.csv")) as beside,
-        beside.open("w", newline="", encoding="utf-8") as stream,
+        beside.open("w", newline="", encoding="utf-8", errors=KEPT) as stream,
     ):
         writer = csv.DictWriter(stream, columns, restval="")
         writer.writeheader()

@@ -2,7 +2,6 @@
 
 import datetime
 import hashlib
-import json
 import platform
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -13,9 +12,10 @@ import jax
 import numpy as np
 
 from fxai_jax.cards import Card
+from fxai_jax.data.names import json_bytes
 from fxai_jax.runs.compiling import PRECISION
 from fxai_jax.runs.keys import randomness
-from fxai_jax.writing import written
+from fxai_jax.writing import write_whole, written
 
 
 def write_result(
@@ -29,9 +29,7 @@ def write_result(
 
 def write_json(stem: Path, content: Mapping[str, Any]) -> None:
     """Writes ``stem.json``."""
-    text = json.dumps(content, indent=2, ensure_ascii=False)
-    with written(stem.with_name(f"{stem.name}.json")) as beside:
-        beside.write_text(text + "\n", "utf-8")
+    write_whole(stem.with_name(f"{stem.name}.json"), json_bytes(content))
 
 
 def flat(prefix: str, result: Any) -> dict[str, np.ndarray]:

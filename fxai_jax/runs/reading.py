@@ -1,15 +1,17 @@
-"""Which files are read, as faces of a network, and ahead of the work on them."""
+"""How files are read: as faces of a network, and ahead of the work on them."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import jax
 import numpy as np
 
 from fxai_jax.cards import Card
-from fxai_jax.data.alignment import align, read_landmarks
-from fxai_jax.data.images import SUFFIXES, Pixels, load_image
+from fxai_jax.data.alignment import align, crop_fault
+from fxai_jax.data.images import Pixels, image_orientation, load_image
+from fxai_jax.data.landmarks import Landmarks, read_landmarks
 
 Arrays = tuple[np.ndarray, ...]
 """The arrays of one example: an image, the two of a pair, an image and a mask."""
@@ -18,44 +20,53 @@ Loaded = tuple[int, Arrays, str | None]
 """Place of an example, its arrays, and what went wrong or None."""
 
 
-def find_images(paths: Iterable[Path]) -> list[Path]:
-    """The image files among files and, at any depth, in folders, each once.
+def face_reader(
+    card: Card,
+    landmarks: Path | None,
+    photographs: Sequence[Path],
+    folders: Iterable[Path] = (),
+) -> Callable[[Path], Pixels]:
+    """How the faces of a run are read for a network: aligned where there are landmarks.
+
+    Args:
+        card: Card of the network.
+        landmarks: File of `fxai_jax.data.landmarks.read_landmarks`, read once; None
+            where the faces are aligned already.
+        photographs: All images of the run.
+        folders: Folders that were given, to which names of landmarks may be relative.
+
+    Returns:
+        A function that reads one of the images. It raises an OSError or ValueError
+        where the image or its landmarks cannot be used.
+
+    Raises:
+        OSError: If the landmarks are missing.
+        ValueError: If the landmarks are not such a file, or the network wants another
+            crop than they give.
 
     Example:
-        >>> len(find_images([sample_path("a_1").parent]))
-        6
-    """
-    found: dict[Path, None] = {}
-    for path in paths:
-        if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
-            found.update(dict.fromkeys(inside))
-        elif path.exists():
-            found[path] = None
-        else:
-            raise FileNotFoundError(f"{path}: there is no such file or folder")
-    if not found:
-        raise ValueError(f"no images ({', '.join(SUFFIXES)}) in what was given")
-    return list(found)
-
-
-def read_face(path: Path, card: Card, landmarks: Path | None = None) -> Pixels:
-    """Reads one face for a network, aligning it where there are landmarks.
-
-    Example:
-        >>> read_face(sample_path("a_1"), load_card("mobilefacenet")).shape
+        >>> path = sample_path("a_1")
+        >>> face_reader(load_card("mobilefacenet"), None, [path])(path).shape
         (112, 112, 3)
     """
     if landmarks is None:
-        return load_image(path, size=card.image_size)
+        return partial(load_image, size=card.image_size)
     if not card.alignment.startswith("arcface"):
         raise ValueError(
             f"{card.name} was trained on {card.alignment} crops, which five landmarks "
             "do not give: crop the faces as its authors do and leave --landmarks out"
         )
-    points = read_landmarks(landmarks, name=path.name)
+    points_of = read_landmarks(landmarks, photographs, folders)
+    return lambda path: _aligned(path, points_of(path), card.image_size[0])
+
+
+def _aligned(path: Path, points: Landmarks, size: int) -> Pixels:
     photograph = load_image(path, size=None)
-    return np.asarray(align(photograph, points, size=card.image_size[0]))
+    turned = {"size": size, "orientation": image_orientation(path)}
+    fault = crop_fault(points, photograph.shape[:2], **turned)
+    if fault:
+        raise ValueError(f"{path}: {fault}")
+    return np.asarray(align(photograph, points, size=size))
 
 
 def read_ahead(

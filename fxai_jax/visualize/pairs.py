@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fxai_jax.data.images import Pixels
+from fxai_jax.data.names import printable
 from fxai_jax.data.pairs import Pairs
 
 KINDS = {True: ("genuine", "#1a7f37"), False: ("impostor", "#c62828")}
@@ -111,7 +112,7 @@ def _group_lines(groups: Mapping[str, str]) -> Sequence[str]:
 
 
 def _shortened(text: str, length: int) -> str:
-    plain = "".join(letter if letter.isprintable() else "?" for letter in text)
+    plain = printable(text)
     if len(plain) <= length:
         return plain
     half = (length - 1) // 2

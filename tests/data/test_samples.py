@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fxai_jax.data.alignment import check_landmarks
+from fxai_jax.data.landmarks import check_landmarks
 from fxai_jax.data.samples import (
     sample_face,
     sample_landmarks,

@@ -116,7 +116,7 @@ def test_words_are_shortened_and_taken_as_they_are(tmp_path):
     assert figure.axes[0].get_xlabel().splitlines() == [
         "nnnnnnn…nnnnnnn: vvvvvvvvvvvvv…vvvvvvvvvvvvv",
         "b: $\\frac",
-        "c??: x?y",
+        r"c\n\x1b: x\ty",
         "d: 1",
         "and 2 more",
     ]

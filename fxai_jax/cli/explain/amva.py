@@ -14,7 +14,7 @@ from rich.table import Table
 from fxai_jax import visualize
 from fxai_jax.cards import Card, load_card
 from fxai_jax.checkpoints import load_backbone
-from fxai_jax.cli.explain.writing import write_explained
+from fxai_jax.cli.explain.writing import free_stem, write_explained
 from fxai_jax.cli.options import (
     DEFAULT,
     OUT,
@@ -25,16 +25,18 @@ from fxai_jax.cli.options import (
     Passes,
     Seed,
     cells,
+    landmark_facts,
     made,
 )
-from fxai_jax.cli.sets import run_set
+from fxai_jax.cli.sets import found_images, run_set
 from fxai_jax.command_line import STDERR
 from fxai_jax.data.images import Pixels
+from fxai_jax.data.names import printable
 from fxai_jax.explain import amva
 from fxai_jax.metrics.attention import quality_groups
 from fxai_jax.runs.manifest import flat, make_manifest
 from fxai_jax.runs.options import RunOptions
-from fxai_jax.runs.reading import find_images, read_face
+from fxai_jax.runs.reading import face_reader
 from fxai_jax.runs.running import Results
 
 
@@ -60,14 +62,11 @@ def explain_amva(
         fraction: Share of the images in each group; at least two images are taken.
         batch_size: Images alive together; each takes 220 MB with the one that ships.
     """
-    paths = find_images(images)
+    paths = found_images(images)
     card, model = load_card(backbone), load_backbone(backbone)
-
-    def read(path: Path) -> Pixels:
-        return read_face(path, card, landmarks)
-
+    read = face_reader(card, landmarks, paths, images)
     told: dict[str, Any] = {"method": "amva", "passes": passes}
-    told |= {"landmarks": landmarks and str(landmarks)}
+    told |= landmark_facts(landmarks)
     options = RunOptions(seed, batch_size, resume=made(out), console=STDERR)
     names = {"title": "attention", "file": "amva"}
     found = run_set(amva.measure, model, card, paths, read, told, options, **names)
@@ -91,9 +90,10 @@ def _write_attention(
     options: Mapping[str, Any],
 ) -> None:
     map_ = amva.finished_map(row["activation"], card.image_size)
-    figure = visualize.attention_figure(face, map_, name=path.stem)
+    figure = visualize.attention_figure(face, map_, name=printable(path.stem))
     manifest = make_manifest(card, {"image": path}, options)
-    write_explained(out / f"amva_{path.stem}", figure, {**row, "map": map_}, manifest)
+    stem = free_stem(out, "amva", {"image": path})
+    write_explained(stem, figure, {**row, "map": map_}, manifest)
 
 
 def _write_groups(

@@ -10,7 +10,7 @@ from rich.table import Table
 from fxai_jax import visualize
 from fxai_jax.cards import Card, load_card, threshold_of
 from fxai_jax.checkpoints import load_backbone
-from fxai_jax.cli.explain.writing import PAIR_COLUMNS, pair_cells, write_pair
+from fxai_jax.cli.explain.writing import PAIR_COLUMNS, free_stem, pair_cells, write_pair
 from fxai_jax.cli.options import (
     DEFAULT,
     OUT,
@@ -18,14 +18,16 @@ from fxai_jax.cli.options import (
     Landmarks,
     Out,
     Threshold,
+    landmark_facts,
     made,
 )
 from fxai_jax.command_line import STDERR, File
 from fxai_jax.data.images import Pixels
+from fxai_jax.data.names import printable
 from fxai_jax.explain.both_sides import BothSides
 from fxai_jax.explain.fggb import compile_fggb
 from fxai_jax.methods.fggb import GradientForm
-from fxai_jax.runs.reading import read_face
+from fxai_jax.runs.reading import face_reader
 
 
 def explain_fggb(
@@ -53,7 +55,8 @@ def explain_fggb(
     """
     card = load_card(backbone)
     threshold = threshold_of(card, threshold)
-    a, b = (read_face(path, card, landmarks) for path in (probe, gallery))
+    read = face_reader(card, landmarks, (probe, gallery))
+    a, b = read(probe), read(gallery)
     options = {"gradient": gradient, "chunk_size": chunk_size}
     with STDERR.status("compiling FGGB"):
         model = load_backbone(backbone)
@@ -61,8 +64,8 @@ def explain_fggb(
     with STDERR.status("explaining"):
         result = explain(a, b, threshold)
     told = {"method": "fggb", **options, "threshold": threshold}
-    told |= {"landmarks": landmarks and str(landmarks)}
-    stem = made(out) / f"fggb_{probe.stem}_{gallery.stem}"
+    told |= landmark_facts(landmarks)
+    stem = free_stem(made(out), "fggb", {"probe": probe, "gallery": gallery})
     write_fggb(stem, (probe, gallery), (a, b), result, card, told)
     table = Table(*PAIR_COLUMNS)
     table.add_row(*pair_cells(result, threshold, seconds))
@@ -83,6 +86,6 @@ def write_fggb(
         result.probe,
         result.gallery,
         threshold=options["threshold"],
-        names=(paths[0].stem, paths[1].stem),
+        names=(printable(paths[0].stem), printable(paths[1].stem)),
     )
     write_pair(stem, figure, paths, result, card, options)

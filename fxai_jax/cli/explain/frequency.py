@@ -12,7 +12,7 @@ from fxai_jax import visualize
 from fxai_jax.array_types import Perturb
 from fxai_jax.cards import Card, load_card, threshold_of
 from fxai_jax.checkpoints import load_backbone
-from fxai_jax.cli.explain.writing import PAIR_COLUMNS, pair_cells, write_pair
+from fxai_jax.cli.explain.writing import PAIR_COLUMNS, free_stem, pair_cells, write_pair
 from fxai_jax.cli.options import (
     DEFAULT,
     OUT,
@@ -20,14 +20,16 @@ from fxai_jax.cli.options import (
     Landmarks,
     Out,
     Threshold,
+    landmark_facts,
     made,
 )
 from fxai_jax.command_line import STDERR, File
 from fxai_jax.data.images import Pixels
+from fxai_jax.data.names import printable
 from fxai_jax.explain.both_sides import BothSides
 from fxai_jax.explain.frequency import compile_frequency
 from fxai_jax.methods.frequency import Bands, Corners, Shape, radial_bands
-from fxai_jax.runs.reading import read_face
+from fxai_jax.runs.reading import face_reader
 
 
 def explain_frequency(
@@ -59,7 +61,8 @@ def explain_frequency(
     """
     card = load_card(backbone)
     threshold = threshold_of(card, threshold)
-    a, b = (read_face(path, card, landmarks) for path in (probe, gallery))
+    read = face_reader(card, landmarks, (probe, gallery))
+    a, b = read(probe), read(gallery)
     layout = {"width": width, "shape": shape, "corners": corners}
     bands = radial_bands(card.image_size, **layout)
     with STDERR.status("explaining"):
@@ -67,8 +70,8 @@ def explain_frequency(
         explain, seconds = compile_frequency(model, bands, perturb=perturb)
         result = explain(a, b)
     told = {"method": "frequency", **layout, "perturb": perturb}
-    told |= {"threshold": threshold, "landmarks": landmarks and str(landmarks)}
-    stem = made(out) / f"frequency_{probe.stem}_{gallery.stem}"
+    told |= {"threshold": threshold, **landmark_facts(landmarks)}
+    stem = free_stem(made(out), "frequency", {"probe": probe, "gallery": gallery})
     write_frequency(stem, (probe, gallery), (a, b), result, bands, card, told)
     table = Table(*PAIR_COLUMNS)
     table.add_row(*pair_cells(result, threshold, seconds))
@@ -89,7 +92,7 @@ def write_frequency(
         *images,
         result.probe,
         jax.device_get(bands),
-        names=(paths[0].stem, paths[1].stem),
+        names=(printable(paths[0].stem), printable(paths[1].stem)),
         threshold=options["threshold"],
     )
     layout = {"edges": bands.edges, "coefficients": bands.coefficients}

@@ -10,7 +10,7 @@ from rich.table import Table
 from fxai_jax import visualize
 from fxai_jax.cards import Card, load_card
 from fxai_jax.checkpoints import load_backbone
-from fxai_jax.cli.explain.writing import write_explained
+from fxai_jax.cli.explain.writing import free_stem, write_explained
 from fxai_jax.cli.options import (
     DEFAULT,
     OUT,
@@ -20,16 +20,18 @@ from fxai_jax.cli.options import (
     Passes,
     Seed,
     cells,
+    landmark_facts,
     made,
 )
 from fxai_jax.command_line import STDERR, File
 from fxai_jax.data.images import Pixels
+from fxai_jax.data.names import printable
 from fxai_jax.explain.plq import compile_plq, notices, quality_constants
 from fxai_jax.methods.plq import PixelQuality, Regression
 from fxai_jax.runs.keys import image_key, run_key
 from fxai_jax.runs.manifest import flat, make_manifest
 from fxai_jax.runs.progress import tell
-from fxai_jax.runs.reading import read_face
+from fxai_jax.runs.reading import face_reader
 
 COLUMNS = ("quality", "SER-FIQ", "standard error")
 
@@ -55,14 +57,14 @@ def explain_plq(
     """
     card = load_card(backbone)
     constants = quality_constants(card, regression)
-    face = read_face(image, card, landmarks)
+    face = face_reader(card, landmarks, [image])(image)
     options = {"regression": regression, "passes": passes}
     with STDERR.status("explaining"):
         explain, seconds = compile_plq(load_backbone(backbone), card, **options)
         result = explain(image_key(run_key(seed), face), face)
     told = {"method": "plq", **options, "seed": seed, **constants}
-    told |= {"landmarks": landmarks and str(landmarks)}
-    stem = made(out) / f"plq_{image.stem}"
+    told |= landmark_facts(landmarks)
+    stem = free_stem(made(out), "plq", {"image": image})
     write_plq(stem, image, face, result, card, told)
     table = Table(*COLUMNS, "compile s")
     table.add_row(*plq_cells(result), f"{seconds:.1f}")
@@ -79,7 +81,7 @@ def write_plq(
 ) -> None:
     """Writes what PLQ says of a face; `options` hold the regression."""
     tell(STDERR, notices(result, options["regression"]))
-    figure = visualize.quality_figure(face, result, name=path.stem)
+    figure = visualize.quality_figure(face, result, name=printable(path.stem))
     manifest = make_manifest(card, {"image": path}, options)
     write_explained(stem, figure, flat("", result), manifest)
 

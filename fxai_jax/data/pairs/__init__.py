@@ -5,9 +5,9 @@ before it is read, so a damaged one costs its own pairs only.
 """
 
 import dataclasses
-import os
 import re
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Hashable
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +132,8 @@ def open_pairs(
       first in alphabetical order.
     - A packed benchmark of InsightFace, such as lfw.bin, of which nothing is executed.
 
+    Paths that lead to one file, as links or in other spellings, are one image.
+
     Args:
         path: UTF-8 text file or packed benchmark.
         root: Folder to which the images of a list are relative; None is the folder of
@@ -145,9 +147,10 @@ def open_pairs(
         several times, is there once.
 
     Raises:
-        FileNotFoundError: If the list or images are missing; the message counts them.
-        ValueError: If the list is of no known kind, empty, damaged, inconsistent, or
-            asks to run anything; the message names the line.
+        FileNotFoundError: If the list is missing, or all of its images; one that is
+            missing beside others costs its own pairs only.
+        ValueError: If the list is of no known kind, empty, damaged, inconsistent, gives
+            one pair both labels, or asks to run anything; the message names the line.
 
     Example:
         >>> from fxai_jax.data.samples import sample_pairs
@@ -162,26 +165,28 @@ def open_pairs(
         return _packed(path, size)
     text = read_text(path)
     folder = path.parent if root is None else Path(root)
-    if header := header_of(text):
-        probe, gallery, genuine, groups = parse_lfw(path, text, folder, header)
-    else:
-        probe, gallery, genuine, groups = parse_table(path, text, folder)
-    if not probe:
+    header = header_of(text)
+    listed = (
+        parse_lfw(path, text, folder, header)
+        if header
+        else parse_table(path, text, folder)
+    )
+    if not listed.probe:
         raise ValueError(f"{path}: found no pairs, expected at least one line of them")
-    files = list(dict.fromkeys([*probe, *gallery]))
-    _check_files(path, files)
-    place = {file: i for i, file in enumerate(files)}
+    files, place = _distinct(path, [*listed.probe, *listed.gallery])
     read = read or (lambda file: load_image(file, size=size))
-    return Pairs(
+    pairs = Pairs(
         images=[str(file) for file in files],
         read=lambda i: read(files[i]),
         measure=lambda i: image_size(files[i], str(files[i])),
-        probe=np.array([place[file] for file in probe]),
-        gallery=np.array([place[file] for file in gallery]),
-        genuine=genuine,
-        groups=groups,
+        probe=np.array([place[file] for file in listed.probe]),
+        gallery=np.array([place[file] for file in listed.gallery]),
+        genuine=listed.genuine,
+        groups=listed.groups,
         source=path,
     )
+    _check_labels(pairs, [f"line {line}" for line in listed.lines])
+    return pairs
 
 
 _PICKLE = re.compile(rb"\x80|\(?\(lp\d+\n|\(?\][qr(]")
@@ -204,7 +209,7 @@ def _packed(path: Path, size: tuple[int, int] | None) -> Pairs:
     places = np.array([place[content] for content in contents])
     images = list(first)
     names = [f"image {number} of {path.name}" for number in first.values()]
-    return Pairs(
+    pairs = Pairs(
         images=names,
         read=lambda i: decode_image(images[i], names[i], size=size),
         measure=lambda i: image_size(images[i], names[i]),
@@ -213,14 +218,59 @@ def _packed(path: Path, size: tuple[int, int] | None) -> Pairs:
         genuine=genuine,
         source=path,
     )
+    _check_labels(pairs, [f"pair {i}" for i in range(len(pairs))])
+    return pairs
 
 
-def _check_files(path: Path, files: list[Path]) -> None:
-    missing = [file for file in files if not os.path.isfile(file)]
-    if missing:
+def _distinct(path: Path, listed: list[Path]) -> tuple[list[Path], dict[Path, int]]:
+    """The files of a list, each under its first name, and the place of every name."""
+    first: dict[Hashable, int] = {}
+    files, place, missing = [], {}, []
+    for file in dict.fromkeys(listed):
+        identity = _identity(file)
+        if identity is None:
+            missing.append(file)
+        place[file] = first.setdefault(identity or file, len(files))
+        if place[file] == len(files):
+            files.append(file)
+    if len(missing) == len(files):
         raise FileNotFoundError(
             f"{path}: {len(missing)} of {len(files)} images are missing: "
             f"{', '.join(str(file) for file in missing[:5])}"
             f"{', ...' if len(missing) > 5 else ''}; check the folder they are "
             "relative to (root)"
         )
+    return files, place
+
+
+def _identity(file: Path) -> tuple[int, ...] | None:
+    """What two names of one file share; None where there is no file."""
+    try:
+        found = file.stat()
+    except (OSError, ValueError):
+        return None
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    # Size and time guard against file systems that give several files one number.
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _check_labels(pairs: Pairs, where: list[str]) -> None:
+    low = np.minimum(pairs.probe, pairs.gallery)
+    high = np.maximum(pairs.probe, pairs.gallery)
+    key = low * len(pairs.images) + high
+    both = np.intersect1d(key[pairs.genuine], key[~pairs.genuine])
+    if not both.size:
+        return
+    rows = np.flatnonzero(np.isin(key, both))
+    i = rows[0]
+    j = next(
+        j for j in rows if key[j] == key[i] and pairs.genuine[j] != pairs.genuine[i]
+    )
+    kinds = ["genuine" if pairs.genuine[row] else "impostor" for row in (i, j)]
+    a, b = pairs.images[low[i]], pairs.images[high[i]]
+    raise ValueError(
+        f"{pairs.source}: {where[i]} says that {a} and {b} are {kinds[0]}, {where[j]} "
+        f"that they are {kinds[1]}; {both.size} pairs have both labels: correct or "
+        "remove them"
+    )

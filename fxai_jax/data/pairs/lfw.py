@@ -56,7 +56,8 @@ def parse_lfw(path: Path, text: str, root: Path, header: tuple[int, int]) -> Lis
 
     fold = [str(i // (2 * size)) for i in range(len(pairs))]
     sides = [image(a) for a, _ in pairs], [image(b) for _, b in pairs]
-    return *sides, genuine, {"fold": fold}
+    numbers = [number for number, _ in lines]
+    return Listed(sides[0], sides[1], genuine, {"fold": fold}, numbers)
 
 
 def _people(path: Path, number: int, line: str) -> tuple[Person, Person]:

@@ -8,9 +8,12 @@ labels, 1 for genuine and 0 for impostor: `path_a`, `path_b` and `label`, or `pr
 import csv
 import io
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool
+
+from fxai_jax.data.names import KEPT
 
 COLUMNS = (("path_a", "path_b", "label"), ("probe", "gallery", "genuine"))
 """The names a table may give its two image columns and its label column."""
@@ -18,12 +21,22 @@ COLUMNS = (("path_a", "path_b", "label"), ("probe", "gallery", "genuine"))
 MAX_BYTES = 2**30
 """Largest list that is read, in bytes."""
 
-Listed = tuple[list[Path], list[Path], Bool[np.ndarray, " n"], dict[str, list[str]]]
-"""First and second image of each pair, its label, and further columns by name."""
+
+class Listed(NamedTuple):
+    """The n pairs of a list, as it names them."""
+
+    probe: list[Path]
+    gallery: list[Path]
+    genuine: Bool[np.ndarray, " n"]
+    groups: dict[str, list[str]]
+    """Further columns by their names."""
+
+    lines: list[int]
+    """The line of each pair, counted from 1."""
 
 
 def read_text(path: Path) -> str:
-    """The text of a list, refused where it is none."""
+    """The text of a list, refused where it is none; other bytes are kept escaped."""
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such file; check the path")
     size = path.stat().st_size
@@ -33,15 +46,9 @@ def read_text(path: Path) -> str:
             "split it"
         )
     content = path.read_bytes()
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path}: byte {error.start} is not UTF-8 text; save the list as UTF-8"
-        ) from None
-    if "\0" in text:
+    if b"\0" in content:
         raise ValueError(f"{path}: found a zero byte, expected UTF-8 text")
-    return text
+    return content.decode("utf-8-sig", KEPT)
 
 
 def parse_table(path: Path, text: str, root: Path) -> Listed:
@@ -78,9 +85,9 @@ def parse_table(path: Path, text: str, root: Path) -> Listed:
         for place, name in enumerate(names)
         if place not in (probe, gallery, label)
     }
-    sides = [[root / cells[i] for _, cells in rows] for i in (probe, gallery)]
+    a, b = ([root / cells[i] for _, cells in rows] for i in (probe, gallery))
     genuine = np.array([cells[label] == "1" for _, cells in rows], bool)
-    return sides[0], sides[1], genuine, groups
+    return Listed(a, b, genuine, groups, [line for line, _ in rows])
 
 
 def _layout(path: Path, names: list[str]) -> tuple[int, int, int]:

@@ -12,7 +12,7 @@ from fxai_jax.cards import load_card
 from fxai_jax.checkpoints import load_backbone
 from fxai_jax.data.samples import sample_face, sample_path
 from fxai_jax.methods import fggb
-from fxai_jax.runs.reading import read_face
+from fxai_jax.runs.reading import face_reader
 from tests.cli.commands import results, run
 from tests.faces import relative
 from tests.visualize.figures import image, titles
@@ -73,4 +73,4 @@ def test_photographs_are_aligned_with_landmarks(tmp_path, capsys):
 def test_landmarks_are_refused_for_networks_with_other_crops(tmp_path):
     card = dataclasses.replace(load_card("mobilefacenet"), alignment="mtcnn-box")
     with pytest.raises(ValueError, match="mtcnn-box crops"):
-        read_face(sample_path("a_1"), card, tmp_path / "points.json")
+        face_reader(card, tmp_path / "points.json", [sample_path("a_1")])

@@ -1,3 +1,6 @@
+import json
+import os
+import shutil
 from functools import partial
 
 import jax
@@ -49,3 +52,26 @@ def test_map_and_quality_are_those_of_the_method(tmp_path, capsys, saved):
 def test_a_saturated_quality_is_reported(tmp_path, capsys):
     run("explain", "plq", sample_path("a_partial"), "--out", tmp_path)
     assert "saturated" in capsys.readouterr().err
+
+
+def test_faces_of_one_name_keep_their_own_results(tmp_path):
+    copies, out = {}, tmp_path / "out"
+    for folder, name, face in (
+        ("anna", "1.png", "a_1"),
+        ("bert", "1.png", "b_1"),
+        ("bert", "1.PNG", "c_1"),
+        ("anna", os.fsdecode(b"\xe9$\\x[b].png"), "a_3"),
+        ("anna", "x" * 240 + ".png", "a_2"),
+    ):
+        path = tmp_path / folder / name
+        path.parent.mkdir(exist_ok=True)
+        copies[shutil.copy(sample_path(face), path)] = sample_face(face)
+    for _ in range(2):  # the second time over its own results
+        for path in copies:
+            run("explain", "plq", path, "--passes", "3", "--out", out)
+    manifests = [json.loads(path.read_bytes()) for path in out.glob("*.json")]
+    found = [manifest["inputs"]["image"]["path"] for manifest in manifests]
+    assert sorted(found) == sorted(str(path) for path in copies)
+    names = {path.name for path in out.glob("*.npz")}
+    assert {"plq_1.npz", "plq_1.png.npz", "plq_1.PNG.npz"} < names
+    assert len(names) == len(list(out.glob("*.png"))) == 5
