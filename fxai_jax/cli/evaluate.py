@@ -40,7 +40,8 @@ BatchSize = Annotated[
 Limit = Annotated[
     int | None,
     tyro.conf.arg(
-        help="Most pairs to use, chosen at random with the share of genuine ones kept."
+        help="Most pairs that are used, chosen at random with the share of genuine "
+        "ones kept; thresholds are still those of the whole list."
     ),
 ]
 Root = Annotated[
@@ -93,11 +94,14 @@ def print_report(report: Report, out: Path) -> None:
     report.write(out)
     for name, chart in report.charts.items():
         visualize.curves_figure(chart).savefig(out / f"{name}.png", dpi=150)
+    told: set[str] = set()  # tables of one list share notes
     for name, table in report.tables.items():
         if table.printed:
             Console(width=max(Console().width, WIDTH)).print(_printed(table.brief()))
         for note in table.notes:
-            print(printable(note))
+            if note not in told:
+                print(printable(note))
+        told.update(table.notes)
         hidden = sum(row.get("group", "all") != "all" for row in table.rows)
         if hidden:
             print(f"{hidden} rows of groups are in the files")

@@ -254,7 +254,8 @@ def _check_size(
         raise ValueError(
             f"{what}: found {height} x {width} pixels (height x width), expected "
             f"{size[0]} x {size[1]}; align a photograph with its five landmarks "
-            "(--landmarks, or fxai_jax.data.alignment.align), or resize a face that "
+            "(fxai_jax.data.alignment.align, or --landmarks of explain, quality and "
+            "calibrate; evaluate takes aligned faces), or resize a face that "
             f"is already aligned to {size[0]} x {size[1]}"
         )
 

@@ -95,7 +95,7 @@ def frequency_rows(
         genuine = members[labels]
         if not genuine.size:
             continue
-        estimates = _estimates(areas, genuine, seed)
+        estimates = _estimates(areas, genuine, pairs, seed)
         deleted = {name: each[members] for name, each in curves["deletion"].items()}
         errors = {} if labels.all() else _error_areas(deleted, labels, fmr)
         counts: Row = {"genuine": genuine.size, "impostor": members.size - genuine.size}
@@ -138,7 +138,10 @@ def _lines(curves: Mapping[str, Float[np.ndarray, " s"]]) -> dict[str, Line]:
 
 
 def _estimates(
-    areas: Mapping[str, Mapping[str, np.ndarray]], members: np.ndarray, seed: int
+    areas: Mapping[str, Mapping[str, np.ndarray]],
+    members: np.ndarray,
+    pairs: Pairs,
+    seed: int,
 ) -> dict[str, Row]:
     deleted, inserted = (
         {name: value[members] for name, value in areas[mode].items()} for mode in MODES
@@ -154,7 +157,7 @@ def _estimates(
             columns[name, "del. under low to high"] = under
         if name != "random":
             columns[name, "del. under random"] = deleted["random"] - deleted[name]
-    return estimate_rows(columns, seed)
+    return estimate_rows(columns, pairs.take(members), seed)
 
 
 def _error_areas(

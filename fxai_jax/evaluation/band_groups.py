@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from fxai_jax.data.pairs import Pairs
-from fxai_jax.evaluation.estimates import IDENTITIES, groups_of
+from fxai_jax.evaluation.estimates import groups_of
+from fxai_jax.evaluation.persons import persons_of
 from fxai_jax.evaluation.report import (
     Chart,
     Estimate,
@@ -49,16 +50,13 @@ def findings(
 ) -> Findings:
     """One table of all comparisons, and a chart for each."""
     comparisons = compare_groups(directed, pairs, seed=seed)
-    over = "pairs, which count as independent: the list names no persons"
-    if persons(pairs) is not None:
-        over = "the persons that the list names"
     table = Table(
         "Influence of the bands",
         influence_rows(comparisons, bands),
         [
             "Directed influence of each band (cycles per image) of the probe, in per "
             "cent of cosine: positive where it makes the pair more alike.",
-            f"Brackets: 95 % bootstrap intervals over {over}.",
+            "Brackets: 95 % bootstrap intervals.",
         ],
         printed=False,
     )
@@ -69,27 +67,10 @@ def findings(
     return Findings({"frequency_influence": table}, charts)
 
 
-def persons(pairs: Pairs) -> Int[np.ndarray, "n 2"] | None:
-    """Numbers, from 0, of the persons in both images of each pair.
-
-    None where the list does not name them in the columns of `IDENTITIES`.
-    """
-    for columns in IDENTITIES:
-        if all(column in pairs.groups for column in columns):
-            texts = np.array([pairs.groups[column] for column in columns])
-            numbers = np.unique(texts, return_inverse=True)[1]
-            return numbers.reshape(texts.shape).T
-    return None
-
-
 def compare_groups(
     directed: Float[np.ndarray, "n b"], pairs: Pairs, *, seed: int = 0
 ) -> list[Comparison]:
-    """Compares genuine with impostor pairs first, then the groups of each kind.
-
-    The bootstrap draws persons where the list names them, and pairs elsewhere, which
-    then count as independent.
-    """
+    """Compares genuine with impostor pairs first, then the groups of each kind."""
     genuine = pairs.genuine
     kinds = {"genuine": np.flatnonzero(genuine), "impostor": np.flatnonzero(~genuine)}
     found = [_comparison(directed, pairs, "all", "kind", kinds, seed)]
@@ -153,9 +134,7 @@ def _comparison(
 ) -> Comparison:
     rows = np.concatenate([*members.values()])
     counts = {name: places.size for name, places in members.items()}
-    identities = persons(pairs.take(rows))
-    if identities is None:  # every pair is a person of its own
-        identities = np.stack([np.arange(rows.size)] * 2, axis=1)
+    identities = persons_of(pairs.take(rows))
     groups = np.repeat(np.arange(len(counts)), [*counts.values()])
     influence = group_influence(
         directed[rows], identities, groups, group_count=len(counts), seed=seed

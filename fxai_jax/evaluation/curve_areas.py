@@ -35,9 +35,9 @@ def pair_measures(
     """What the curves of each pair come to, in per cent, averaged over the draws.
 
     The first measure is the one that margins and intervals are about. "correct" is the
-    share of steps decided correctly while pixels are deleted, whose mean is the area
-    under the accuracy. Where dissimilar pixels go first, removing them should make the
-    cosine rise.
+    share of steps decided correctly while pixels are deleted or inserted, whose mean is
+    the area under the accuracy. Where dissimilar pixels go first, removing them should
+    make the cosine rise.
 
     Example:
         >>> from fxai_jax.evaluation.perturbation import PRESETS
@@ -46,19 +46,23 @@ def pair_measures(
         >>> curves["highest inserted, black"] = curve[..., ::-1]
         >>> genuine, preset = np.array([True]), PRESETS["genuine"]
         >>> list(pair_measures(curves, "black", genuine, preset, 0.4))
-        ['ins - del', 'deletion', 'insertion', 'correct']
+        ['ins - del', 'deletion', 'insertion', 'correct del.', 'correct ins.']
     """
     deleted, inserted = (curves[Curve("highest", mode, fill).name] for mode in MODES)
     if preset.ranking == "dissimilarity":
         gained = deleted - deleted[..., :1]
         measures = {"rise": area(gained), "peak rise": gained.max(-1)}
     else:
-        right = (deleted >= threshold) == genuine[:, None, None]
+        right = [
+            (cosines >= threshold) == genuine[:, None, None]
+            for cosines in (deleted, inserted)
+        ]
         measures = {
             "ins - del": area(inserted) - area(deleted),
             "deletion": area(deleted),
             "insertion": area(inserted),
-            "correct": area(right.astype(np.float64)),
+            "correct del.": area(right[0].astype(np.float64)),
+            "correct ins.": area(right[1].astype(np.float64)),
         }
     return {k: 100 * np.asarray(value).mean(1) for k, value in measures.items()}
 
@@ -73,7 +77,7 @@ def faithfulness_rows(
 ) -> list[Row]:
     """A row for each filling, group and explainer, in per cent.
 
-    Intervals are 95 % bootstrap intervals over pairs; a margin is the mean difference
+    Intervals are 95 % bootstrap intervals; a margin is the mean difference
     on the same pairs. Pairs that failed under one explainer are left out of all.
     """
     common = common_rows(found.rows for found in results.values())
@@ -88,7 +92,7 @@ def faithfulness_rows(
         }
         for group, members in groups.items():
             place: Row = {"fill": fill, "group": group, "pairs": len(members)}
-            headline = _with_margins(measures, members, seed)
+            headline = _with_margins(measures, members, kept, seed)
             rows += [
                 {"explainer": titles[name]}
                 | place
@@ -140,7 +144,10 @@ def _at(found: Results, rows: np.ndarray) -> Curves:
 
 
 def _with_margins(
-    measures: Mapping[str, Mapping[str, np.ndarray]], members: np.ndarray, seed: int
+    measures: Mapping[str, Mapping[str, np.ndarray]],
+    members: np.ndarray,
+    pairs: Pairs,
+    seed: int,
 ) -> dict[str, Row]:
     first = {name: next(iter(each.items())) for name, each in measures.items()}
     values = {name: value[members] for name, (_, value) in first.items()}
@@ -150,4 +157,4 @@ def _with_margins(
         for label, reference in ((first[name][0], None), *MARGINS.items())
         if name != reference
     }
-    return estimate_rows(columns, seed)
+    return estimate_rows(columns, pairs.take(members), seed)

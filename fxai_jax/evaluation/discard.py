@@ -11,8 +11,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from fxai_jax.evaluation.estimates import groups_of
+from fxai_jax.evaluation.persons import persons_of
 from fxai_jax.evaluation.report import Chart, Estimate, Line, Panel, Row
-from fxai_jax.evaluation.scores import Scores
+from fxai_jax.evaluation.scores import Scores, between_cosines
 from fxai_jax.metrics.quality_curves import (
     Counted,
     DiscardCurve,
@@ -75,8 +76,7 @@ def clean_threshold(
             f"no genuine pair is accepted at an error rate of {rate:g}, so every curve "
             "would be flat: choose a higher --fmr, or a lower --starting-error"
         )
-    rejected = scores.cosine[scores.cosine < point.threshold]
-    return (point.threshold + float(rejected.max(initial=-1))) / 2
+    return between_cosines(point.threshold, scores.cosine)
 
 
 def rate_pairs(scores: Scores, found: Results, draws: int, seed: int) -> Rated:
@@ -96,7 +96,7 @@ def rate_pairs(scores: Scores, found: Results, draws: int, seed: int) -> Rated:
         raise ValueError(
             f"no pair has a quality of both images; the first error: {found.errors[0]}"
         )
-    kept = scores._replace(pairs=pairs.take(rows), cosine=scores.cosine[rows])
+    kept = scores.take(rows)
     by_image = np.stack([image, *rng.random((draws, image.size), np.float32)])
     worse = pair_quality(by_image[:, kept.pairs.probe], by_image[:, kept.pairs.gallery])
     oracle = np.where(kept.pairs.genuine, kept.cosine, 2.0)
@@ -167,8 +167,8 @@ def discard_notes(rated: Rated, counted: Counted, draws: int) -> list[str]:
         "Mean FNMR in per cent while up to 20, 30 or 100 % of the "
         f"{'genuine' if counted == 'genuine' else 'genuine and impostor'} pairs are "
         "discarded, those with the worst image first; gain: how much lower than for a "
-        "random quality of each image. Brackets: 95 % bootstrap intervals over pairs "
-        "at this threshold.",
+        "random quality of each image. Brackets: 95 % bootstrap intervals at "
+        "this threshold.",
         f"random: mean of {draws} draws, band: all of them. oracle: genuine pairs of "
         "lowest cosine first, which no quality of images can do.",
     ]
@@ -220,8 +220,9 @@ def _estimates(
         )
         return np.stack([own, random, oracle, random - own, random - oracle])
 
-    kinds = rated.scores.pairs.genuine[members]
-    interval = bootstrap(statistic, kinds, seed=seed)
+    pairs = rated.scores.pairs.take(members)
+    persons = persons_of(pairs)
+    interval = bootstrap(statistic, pairs.genuine, persons=persons, seed=seed)
     found = np.stack([statistic(None), *interval], axis=-1).tolist()
 
     def cells(place: int, prefix: str = "") -> Row:

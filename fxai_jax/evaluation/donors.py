@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Int
 
 from fxai_jax.data.pairs import Pairs
+from fxai_jax.evaluation.persons import image_persons
 
 NOBODY = "the list has no other person to patch from"
 
@@ -12,8 +13,8 @@ def choose_donors(pairs: Pairs, *, seed: int) -> Int[np.ndarray, " n"]:
     """Place of the image that each pair's patches are cut from.
 
     Of an impostor pair its gallery image; of a genuine pair an image of another person
-    as far as the list says, which no chain of genuine pairs connects with it. -1 where
-    there is none.
+    as far as the list says, whom neither a name nor a chain of genuine pairs connects
+    with it. -1 where there is none.
 
     Example:
         >>> from fxai_jax.data.pairs import open_pairs
@@ -24,20 +25,9 @@ def choose_donors(pairs: Pairs, *, seed: int) -> Int[np.ndarray, " n"]:
         True
     """
     rng = np.random.default_rng(seed)
-    person, used = persons(pairs), pairs.used()
+    person, used = image_persons(pairs), pairs.used()
     donors = pairs.gallery.copy()
     for i in np.flatnonzero(pairs.genuine):
         others = used[person[used] != person[pairs.probe[i]]]
         donors[i] = rng.choice(others) if others.size else -1
     return donors
-
-
-def persons(pairs: Pairs) -> Int[np.ndarray, " m"]:
-    """Number of the person in each image, as far as genuine pairs connect them."""
-    from scipy.sparse import coo_array  # slow to import, and used here alone
-    from scipy.sparse.csgraph import connected_components
-
-    same = (pairs.probe[pairs.genuine], pairs.gallery[pairs.genuine])
-    size = len(pairs.images)
-    links = coo_array((np.ones(same[0].size), same), shape=(size, size))
-    return connected_components(links, directed=False)[1]

@@ -8,10 +8,13 @@ from typing import Any
 from fxai_jax.cards import fingerprint, load_card
 from fxai_jax.checkpoints import load_backbone
 from fxai_jax.data.pairs import Pairs, open_pairs
+from fxai_jax.data.pairs.doubts import doubts
 from fxai_jax.data.samples import sample_pairs
+from fxai_jax.evaluation.checks import check_count
+from fxai_jax.evaluation.persons import interval_note, with_persons
 from fxai_jax.evaluation.plan import Evaluation, Network, Plan
 from fxai_jax.evaluation.report import Report
-from fxai_jax.evaluation.scores import score_pairs
+from fxai_jax.evaluation.scores import label_doubts, score_pairs
 from fxai_jax.runs.manifest import make_manifest
 from fxai_jax.runs.options import RunOptions
 from fxai_jax.runs.progress import tell
@@ -38,8 +41,9 @@ def evaluate(
         backbone: Name of a shipped network, a checkpoint folder, or a
             `fxai_jax.evaluation.plan.Network`: a model of your own with its card.
         root: Folder to which the images of the list are relative; None is its own.
-        limit: Most pairs, chosen at random with the share of genuine ones kept; None
-            takes the protocol's usual number, all for most.
+        limit: Most pairs that the protocol uses, chosen at random with the share of
+            genuine ones kept; None takes its usual number, all for most. A threshold
+            that is found on the list is that of the whole list.
         options: How it is run. A run that was cut off goes on from the notes that it
             left in the folder `resume`.
 
@@ -66,11 +70,13 @@ def evaluate(
     listed = sample_pairs() if pairs is None else pairs
     if not isinstance(listed, Pairs):
         listed = open_pairs(listed, root=root, size=network.card.image_size)
+    listed, how = with_persons(listed)
     limit = protocol.usual_limit if limit is None else limit
-    if limit is not None:
+    check_count("pairs", limit)
+    if limit is not None and not protocol.whole_list:
         listed = listed.limit(limit, seed=options.seed)
-    scores = score_pairs(network.model, listed, options)
-    plan = protocol.plan(network, scores, options.seed)
+    scores = score_pairs(network.model, listed, options, flip=protocol.flip)
+    plan = protocol.plan(network, scores, options.seed, limit)
     tell(options.console, plan.notices)
     results, seconds = _run(plan, network, options)
     findings = plan.findings(results)
@@ -78,7 +84,12 @@ def evaluate(
     facts |= {"seed": options.seed, "limit": limit, "skipped": scores.skipped}
     inputs = {} if listed.source is None else {"pairs": listed.source}
     manifest = make_manifest(network.card, inputs, facts | {"seconds": seconds})
-    return Report(findings.tables, findings.charts, manifest)
+    notes = [*doubts(listed), *label_doubts(scores), interval_note(scores.pairs, how)]
+    tables = {
+        name: table._replace(notes=[*table.notes, *notes])
+        for name, table in findings.tables.items()
+    }
+    return Report(tables, findings.charts, manifest)
 
 
 def _resumed(options: RunOptions, name: str) -> RunOptions:

@@ -8,40 +8,50 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from fxai_jax.data.pairs import Pairs
+from fxai_jax.evaluation.persons import IDENTITIES, persons_of
 from fxai_jax.evaluation.report import Estimate, Row
-from fxai_jax.metrics.resampling import Interval, bootstrap
+from fxai_jax.metrics.resampling import Counts, Interval, bootstrap
 
 Key = TypeVar("Key", bound=Hashable)
 PerPair = Float[np.ndarray, " n"]
 
-IDENTITIES = (("identity_a", "identity_b"), ("probe_identity", "gallery_identity"))
-"""Columns of a list that say who is in the two images."""
 
-
-def mean_interval(values: Float[np.ndarray, "n m"], seed: int) -> Interval:
+def mean_interval(
+    values: Float[np.ndarray, "n m"], pairs: Pairs, seed: int
+) -> Interval:
     """95 % bootstrap intervals of the means of columns over the same pairs."""
-    count = len(values)
-    return bootstrap(lambda times: times @ values / count, np.zeros(count), seed=seed)
+
+    def mean(times: Counts) -> Float[np.ndarray, " m"]:
+        return times @ values / times.sum()
+
+    alike = np.zeros(len(values))
+    return bootstrap(mean, alike, persons=persons_of(pairs), seed=seed)
 
 
-def mean_estimates(columns: Mapping[Key, PerPair], seed: int) -> dict[Key, Estimate]:
+def mean_estimates(
+    columns: Mapping[Key, PerPair], pairs: Pairs, seed: int
+) -> dict[Key, Estimate]:
     """Means of columns over the same pairs, each with its interval, by the same keys.
 
     Example:
-        >>> mean_estimates({"a": np.array([1.0, 1.0])}, 0)["a"].value
+        >>> from fxai_jax.data.pairs import open_pairs
+        >>> from fxai_jax.data.samples import sample_pairs
+        >>> pairs = open_pairs(sample_pairs())
+        >>> mean_estimates({"a": np.ones(len(pairs))}, pairs, 0)["a"].value
         1.0
     """
     values = np.stack(list(columns.values()), axis=1).astype(np.float64)
-    each = zip(columns, values.mean(0), *mean_interval(values, seed), strict=True)
+    ends = mean_interval(values, pairs, seed)
+    each = zip(columns, values.mean(0), *ends, strict=True)
     return {key: Estimate(*map(float, numbers)) for key, *numbers in each}
 
 
 def estimate_rows(
-    columns: Mapping[tuple[str, str], PerPair], seed: int
+    columns: Mapping[tuple[str, str], PerPair], pairs: Pairs, seed: int
 ) -> dict[str, Row]:
     """`mean_estimates` of columns that are named by a row and a column of a table."""
     rows: dict[str, Row] = {}
-    for (row, column), estimate in mean_estimates(columns, seed).items():
+    for (row, column), estimate in mean_estimates(columns, pairs, seed).items():
         rows.setdefault(row, {})[column] = estimate
     return rows
 

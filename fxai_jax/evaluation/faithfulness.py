@@ -32,9 +32,16 @@ from fxai_jax.evaluation.registry import (
     tasks_of,
 )
 from fxai_jax.evaluation.report import Findings, Table
-from fxai_jax.evaluation.scores import Scores, chosen_threshold
+from fxai_jax.evaluation.scores import Scores, chosen_threshold, limited_rows
 from fxai_jax.metrics.faithfulness import Fill
 from fxai_jax.runs.running import Results
+
+UNPRINTED = {
+    "genuine": ("correct ins.",),
+    "rejected": (),
+    "fame": ("deletion", "insertion"),
+}
+"""Columns that are in the files alone, by preset."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -68,6 +75,8 @@ class Faithfulness:
 
     name: ClassVar[str] = "faithfulness"
     usual_limit: ClassVar[int | None] = None
+    whole_list: ClassVar[bool] = True
+    flip: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         """Refuses what no run could use."""
@@ -81,12 +90,15 @@ class Faithfulness:
                 f"preset must be 'genuine', 'rejected' or 'fame', got {self.preset!r}"
             )
 
-    def plan(self, network: Network, scores: Scores, seed: int) -> Plan:
+    def plan(
+        self, network: Network, scores: Scores, seed: int, limit: int | None = None
+    ) -> Plan:
         """One task for each explainer, over the pairs that the preset asks for."""
         chosen = choose(EXPLAINERS, self.explainers)
         threshold = chosen_threshold(self.threshold, scores)
         preset = self._preset()
         pairs = preset_pairs(scores, preset, threshold)
+        pairs = pairs.take(limited_rows(pairs, limit, seed))
         shared = network.model, np.float32(threshold)
         static = {"preset": preset, "draws": self.draws}
         tasks = tasks_of(chosen, measure, shared, pairs, static, threshold=threshold)
@@ -102,7 +114,7 @@ class Faithfulness:
                 f"{network.card.name}",
                 rows,
                 notes(results, preset, threshold, self.draws),
-                hidden=("group", "pairs", "over smooth random"),
+                hidden=("group", "pairs", "over pixel random", *UNPRINTED[self.preset]),
             )
             return Findings(
                 {stem: table}, {stem: faithfulness_chart(results, titles, preset)}
@@ -164,9 +176,27 @@ def notes(
     """What a reader of the table has to know."""
     found = [
         f"Cosines in per cent, {preset.steps} steps, {preset.perturb} perturbed, "
-        f"threshold {threshold:.3f}; brackets: 95 % bootstrap intervals over pairs.",
+        f"threshold {threshold:.3f}; brackets: 95 % bootstrap intervals.",
     ]
-    if preset.ranking == "similarity" and draws > 1:
+    if preset.ranking == "dissimilarity":
+        return [
+            *found,
+            "rise: how much the cosine rises on average while dissimilar pixels are "
+            "deleted, peak rise: at most; higher is better, and so are margins.",
+        ]
+    found.append(
+        "deletion, insertion: mean cosine while the marked pixels are deleted (lower "
+        "is better) or inserted (higher is better). ins - del and its margins: higher "
+        "is better. correct del. and correct ins.: accuracy, the share of right "
+        "decisions meanwhile; better in the same directions."
+    )
+    if preset.ties == "together":
+        found.append(
+            "Pixels turn in percentiles of the clamped map, tied ones together and the "
+            "smallest never, so that a map with many zeros leaves them all: FAME's "
+            "protocol."
+        )
+    if draws > 1:
         for fill in fills_of(preset):
             low, high = random_range(results["smooth-random"], fill)
             found.append(

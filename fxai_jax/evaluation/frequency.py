@@ -37,9 +37,7 @@ class Frequency:
 
     Four orders: by influence, from low to high frequency, from high to low, and at
     random; and as frequency_influence the influence of each band on genuine and
-    impostor pairs and on the groups of the list. Where the list has the columns
-    identity_a and identity_b (or probe_identity and gallery_identity), the intervals of
-    the influences are over persons.
+    impostor pairs and on the groups of the list.
 
     Attributes:
         width: Width of a band in cycles per image.
@@ -61,13 +59,17 @@ class Frequency:
 
     name: ClassVar[str] = "frequency"
     usual_limit: ClassVar[int | None] = None
+    whole_list: ClassVar[bool] = False
+    flip: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         """Refuses what no run could use."""
         check_rate("false match rate", self.fmr)
         check_count("draws", self.draws)
 
-    def plan(self, network: Network, scores: Scores, seed: int) -> Plan:
+    def plan(
+        self, network: Network, scores: Scores, seed: int, limit: int | None = None
+    ) -> Plan:
         """One task: influences and curves of all pairs."""
         model, card = network
         options = {"width": self.width, "shape": self.shape, "corners": self.corners}
@@ -110,8 +112,7 @@ class Frequency:
         return [
             f"Areas in per cent over the share of {bands} bands, {self.perturb} "
             "perturbed: deletion and insertion of the mean cosine of genuine pairs; "
-            "brackets: 95 % bootstrap intervals over genuine pairs, which count as "
-            "independent. Positive margins are better.",
+            "brackets: 95 % bootstrap intervals. Positive margins are better.",
             "Insertion is the deletion in the reversed order, read backwards. Of "
             f"random orders ({self.draws} draws) it has the area of the deletion, so "
             "that ins - del of the others is also their margin over them.",

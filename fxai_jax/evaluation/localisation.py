@@ -25,7 +25,7 @@ from fxai_jax.evaluation.registry import (
     tasks_of,
 )
 from fxai_jax.evaluation.report import Chart, Findings, Line, Panel, Row, Table
-from fxai_jax.evaluation.scores import Scores, chosen_threshold
+from fxai_jax.evaluation.scores import Scores, chosen_threshold, limited_rows
 from fxai_jax.metrics.faithfulness import error_curves
 from fxai_jax.metrics.patches import localisation, paste, patch_mask, restoration_curve
 from fxai_jax.numerics import cosine
@@ -62,6 +62,8 @@ class Localisation:
 
     name: ClassVar[str] = "localisation"
     usual_limit: ClassVar[int | None] = None
+    whole_list: ClassVar[bool] = True
+    flip: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         """Refuses what no run could use."""
@@ -71,15 +73,20 @@ class Localisation:
         check_count("pixels of a side", self.side)
         check_count("draws", self.draws)
 
-    def plan(self, network: Network, scores: Scores, seed: int) -> Plan:
+    def plan(
+        self, network: Network, scores: Scores, seed: int, limit: int | None = None
+    ) -> Plan:
         """One task for each explainer, over the pairs that have a donor."""
         chosen = choose(EXPLAINERS, self.explainers)
         threshold = chosen_threshold(self.threshold, scores)
         donors = choose_donors(scores.pairs, seed=seed)
         patched = np.flatnonzero(donors >= 0)
-        pairs, lost = scores.pairs.take(patched), len(donors) - patched.size
+        lost = len(donors) - patched.size
         if not patched.size:
             raise ValueError(f"{NOBODY}: add pairs of other persons")
+        able = scores.pairs.take(patched)
+        patched = patched[limited_rows(able, limit, seed)]
+        pairs = scores.pairs.take(patched)
         sizes = {"patches": self.patches, "side": self.side, "draws": self.draws}
 
         def load(i: int) -> tuple[np.ndarray, ...]:
@@ -109,8 +116,8 @@ class Localisation:
     def _notes(self, threshold: float, share: float) -> list[str]:
         return [
             f"In per cent; {self.patches} patches of {self.side}x{self.side} pixels, "
-            f"threshold {threshold:.3f}; brackets: 95 % bootstrap intervals over "
-            f"pairs. Chance: 50 for the ROC area, {share:.1f} for the "
+            f"threshold {threshold:.3f}; brackets: 95 % bootstrap "
+            f"intervals. Chance: 50 for the ROC area, {share:.1f} for the "
             "precision-recall area.",
             "error: FNMR of genuine, FMR of impostor pairs, after patching and on "
             "average as 5 to 95 % of the pixels that decided are restored.",
@@ -178,8 +185,8 @@ def localisation_rows(
 ) -> list[Row]:
     """A row for each group, kind of pair and explainer, in per cent.
 
-    Areas with 95 % bootstrap intervals over pairs, and the errors after patching and as
-    the pixels that decided are restored, on average from 5 to 95 %.
+    Areas with 95 % bootstrap intervals, and the errors after patching and as the pixels
+    that decided are restored, on average from 5 to 95 %.
     """
     common = common_rows(found.rows for found in results.values())
     kept, rows = pairs.take(common), []
@@ -194,6 +201,7 @@ def localisation_rows(
                     | _numbers(
                         found,
                         np.isin(found.rows, common[chosen]),
+                        kept.take(chosen),
                         kind,
                         threshold,
                         seed,
@@ -247,6 +255,7 @@ def chart(
 def _numbers(
     found: Results,
     chosen: Bool[np.ndarray, " n"],
+    pairs: Pairs,
     kind: str,
     threshold: float,
     seed: int,
@@ -258,7 +267,7 @@ def _numbers(
     errors = 100 * error_curve(found, chosen, kind, threshold)
     patched, restored = float(errors[0]), float(errors[1:].mean())
     return {
-        **mean_estimates(areas, seed),
+        **mean_estimates(areas, pairs, seed),
         "error patched": patched,
         "error restored": restored,
     }

@@ -68,9 +68,9 @@ class Preset(NamedTuple):
     """All pairs, the genuine ones, or those whose clean cosine is below the
     threshold."""
 
-    ranking: Literal["similarity", "dissimilarity", "quality"]
-    """What the map is highest for: pixels that speak for the match, against it, or
-    pixels of good quality."""
+    ranking: Literal["similarity", "positive", "dissimilarity", "quality"]
+    """What the map is highest for: pixels that speak for the match, the same with all
+    others clamped to 0, against it, or pixels of good quality."""
 
     curves: tuple[Curve, ...]
     perturb: Perturb = "probe"
@@ -79,11 +79,15 @@ class Preset(NamedTuple):
     steps: int = 10
     """Equal steps from none to all of the pixels."""
 
+    ties: Literal["drawn", "together"] = "drawn"
+    """Whether tied pixels turn in a random order, or at once when the percentile of
+    the map falls below them, and those at the minimum never."""
+
 
 PRESETS: dict[str, Preset] = {
     "genuine": Preset("genuine", "similarity", both_modes(FILLS)),
     "rejected": Preset("rejected", "dissimilarity", both_modes(FILLS)),
-    "fame": Preset("all", "similarity", both_modes(("black",))),
+    "fame": Preset("all", "positive", both_modes(("black",)), ties="together"),
     "quality": Preset(
         "genuine",
         "quality",
@@ -97,11 +101,12 @@ PRESETS: dict[str, Preset] = {
 """Presets by name.
 
 "fame" is the protocol of FAME: the accuracy of all pairs at the equal-error threshold
-of the clean ones. It orders the pixels by the clamped map; the signed map orders them
-alike where that is positive, and the rest too. "quality" is DEC, from both ends, and
-IEC of pixel qualities. The others are our own: "genuine" asks where the cosine of
-genuine pairs comes from; "rejected" removes what speaks against the match, and the
-cosine should rise.
+of the clean ones, while the pixels above a percentile of the clamped map turn (see
+`percentile_ranks`). Its script draws CorrRISE without the blur, and FAME's map of a
+rejected pair for the match; this preset draws both as elsewhere. "quality" is DEC, from
+both ends, and IEC of pixel qualities. The others are our own: "genuine" asks where the
+cosine of genuine pairs comes from; "rejected" removes what speaks against the match,
+and the cosine should rise.
 """
 
 MapOf = Callable[[PRNGKey, Image, Image], Saliency]
@@ -124,9 +129,9 @@ def perturbed_cosines(
     keys = jax.random.split(key, 4)
     both = preset.perturb == "both"
     turn = partial(transition, model, steps=preset.steps, chunk_size=chunk_size)
-    ranks = pixel_ranks(keys[1], map_of(keys[0], probe, gallery))
+    ranks = _ranks(keys[1], map_of(keys[0], probe, gallery), preset)
     other_ranks = (
-        pixel_ranks(keys[3], map_of(keys[2], gallery, probe)) if both else ranks
+        _ranks(keys[3], map_of(keys[2], gallery, probe), preset) if both else ranks
     )
     reference = model(gallery)
 
@@ -142,6 +147,35 @@ def perturbed_cosines(
     stacked = jax.tree.map(lambda *each: jnp.stack(each), *sweeps)
     names = [curve.name for curve in preset.curves]
     return dict(zip(names, lax.map(cosines, stacked), strict=True))
+
+
+def percentile_ranks(saliency: Saliency, *, steps: int) -> Int[Array, "h w"]:
+    """Ranks by which the pixels above a falling percentile turn at every step.
+
+    At step k those above the ``100 (1 - k / steps)`` percentile of the map, which is
+    interpolated: tied pixels turn together, and the smallest never do.
+
+    Example:
+        >>> percentile_ranks(jnp.array([[4.0, 0.0], [2.0, 0.0]]), steps=2).tolist()
+        [[0, 4], [0, 4]]
+
+    References:
+        Zhang, Günther: FAME, arXiv 2605.12017, as their script draws the masks:
+        github.com/AIML-IfI/fame (13fd675), fame/metrics/classification.py,
+        `top_percent_mask`, called by scripts/eval_verification.py.
+    """
+    size, order = saliency.size, np.arange(steps + 1)
+    # A pixel is above an interpolated percentile if it is above the value below it.
+    places = (size - 1) * (steps - order) // steps
+    percentiles = jnp.sort(saliency.ravel())[places]
+    turned_at = jnp.sum(saliency[..., None] <= percentiles[None, None], axis=-1)
+    return jnp.asarray(order * size // steps, jnp.int32)[turned_at - 1]
+
+
+def _ranks(key: PRNGKey, saliency: Saliency, preset: Preset) -> Int[Array, "h w"]:
+    if preset.ties == "together":
+        return percentile_ranks(saliency, steps=preset.steps)
+    return pixel_ranks(key, saliency)
 
 
 def drawn(

@@ -85,7 +85,8 @@ def pixel_rows(
     all.
     """
     common = common_rows(found.rows for found in results.values())
-    groups, rows = groups_of(pairs.take(common)), []
+    kept = pairs.take(common)
+    groups, rows = groups_of(kept), []
     for curve in preset.curves:
         measures = {
             name: pair_means(
@@ -96,7 +97,8 @@ def pixel_rows(
         for group, members in groups.items():
             order = f"{curve.first} {curve.verb}"
             place: Row = {"order": order, "group": group, "pairs": len(members)}
-            cells = _cells(measures, members, 1 if curve.harms else -1, seed)
+            better = 1 if curve.harms else -1
+            cells = _cells(measures, members, better, kept, seed)
             rows += [{"map": titles[name]} | place | cells[name] for name in results]
     return rows
 
@@ -155,7 +157,7 @@ def pixel_notes(preset: Preset) -> list[str]:
         f"Means over the curve in per cent, {preset.steps} steps from the whole "
         "image to black, or from the blurred image to the whole; margins: FNMR "
         "against the reference, positive where the map is better. Brackets: 95 % "
-        "bootstrap intervals over pairs.",
+        "bootstrap intervals.",
         "PLQ ranks pixels by the magnitude of its gradient, blurred (25 pixels, sigma "
         "5) as the maps of pairs are; the constants of its scale do not change the "
         "order of the pixels. Fillings, steps, blur and references are our choices.",
@@ -170,7 +172,11 @@ def pixel_notes(preset: Preset) -> list[str]:
 
 
 def _cells(
-    measures: Mapping[str, np.ndarray], members: np.ndarray, better: int, seed: int
+    measures: Mapping[str, np.ndarray],
+    members: np.ndarray,
+    better: int,
+    pairs: Pairs,
+    seed: int,
 ) -> dict[str, Row]:
     columns = {}
     for name, values in measures.items():
@@ -179,4 +185,4 @@ def _cells(
             if name != reference:
                 gain = better * (values - measures[reference])[members, 1]
                 columns[name, label] = gain
-    return estimate_rows(columns, seed)
+    return estimate_rows(columns, pairs.take(members), seed)

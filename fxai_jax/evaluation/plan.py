@@ -45,6 +45,17 @@ class Evaluation(Protocol):
     usual_limit: ClassVar[int | None]
     """Most pairs where nobody says how many."""
 
-    def plan(self, network: Network, scores: Scores, seed: int) -> Plan:
-        """Decides what is run, from the cosines of the list."""
+    whole_list: ClassVar[bool]
+    """Whether the cosines of the whole list decide something, such as the threshold,
+    however few of its pairs are then used. Elsewhere the rest is not embedded."""
+
+    @property
+    def flip(self) -> bool:
+        """Whether the cosines are those of faces and their mirror images."""
+        ...
+
+    def plan(
+        self, network: Network, scores: Scores, seed: int, limit: int | None = None
+    ) -> Plan:
+        """Decides what is run, on at most `limit` of the pairs that it is meant for."""
         ...

@@ -13,7 +13,7 @@ from fxai_jax.evaluation.perturbation import PRESETS
 from fxai_jax.evaluation.plan import Network, Plan
 from fxai_jax.evaluation.registry import PIXEL_MAPS, choose, tasks_of
 from fxai_jax.evaluation.report import Findings, Table
-from fxai_jax.evaluation.scores import Scores
+from fxai_jax.evaluation.scores import Scores, limited_rows
 from fxai_jax.explain.quality import measure
 from fxai_jax.metrics.quality_curves import Counted
 from fxai_jax.runs.running import Results
@@ -53,6 +53,8 @@ class Quality:
 
     name: ClassVar[str] = "quality"
     usual_limit: ClassVar[int | None] = None
+    whole_list: ClassVar[bool] = True
+    flip: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         """Refuses what no run could use."""
@@ -63,13 +65,18 @@ class Quality:
         check_count("steps", self.steps, least=2)
         check_count("draws", self.draws)
 
-    def plan(self, network: Network, scores: Scores, seed: int) -> Plan:
+    def plan(
+        self, network: Network, scores: Scores, seed: int, limit: int | None = None
+    ) -> Plan:
         """The quality of every image once; then a task for each map of pixels."""
         chosen = choose(PIXEL_MAPS, self.maps)
         rates = {"fmr": self.fmr, "starting_error": self.starting_error}
         threshold = discard.clean_threshold(scores, **rates)
+        first = discard.threshold_note(scores, threshold, **rates)
         preset = PRESETS["quality"]._replace(perturb=self.perturb, steps=self.steps)
         genuine = scores.pairs.take(np.flatnonzero(scores.pairs.genuine))
+        genuine = genuine.take(limited_rows(genuine, limit, seed))
+        scores = scores.take(limited_rows(scores.pairs, limit, seed))
         passes = {"passes": self.passes}
         rating = over_images(
             "quality",
@@ -84,7 +91,6 @@ class Quality:
         model, pixels = network.model, pixel_quality.measure
         tasks = tasks_of(chosen, pixels, model, genuine, static)
         titles = {name: pixel_map.title for name, pixel_map in chosen.items()}
-        first = discard.threshold_note(scores, threshold, **rates)
 
         def findings(results: Mapping[str, Results]) -> Findings:
             rated = discard.rate_pairs(scores, results["ser_fiq"], self.draws, seed)

@@ -212,7 +212,8 @@ def ranking_map(explainer: Explainer, result: PairSaliency, ranking: str) -> Sal
     """The map whose highest pixels count first.
 
     Under the ranking "dissimilarity" those are the pixels that speak against the match;
-    the same as under "similarity" for maps without a sign.
+    the same as under "similarity" for maps without a sign. Under "positive" the pixels
+    that do not speak for the match are tied, but for the blur, as in finished maps.
 
     Example:
         >>> maps = PairSaliency(*jnp.ones((3, 2, 2)), jnp.array(0.5))
@@ -220,6 +221,7 @@ def ranking_map(explainer: Explainer, result: PairSaliency, ranking: str) -> Sal
         -1.0
     """
     map_ = result.signed if explainer.sign_is_importance else jnp.abs(result.signed)
+    map_ = jnp.maximum(map_, 0) if ranking == "positive" else map_
     map_ = gaussian_blur(map_) if explainer.smooth else map_
     against = explainer.sign_is_importance and ranking == "dissimilarity"
     return -map_ if against else map_

@@ -11,6 +11,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from fxai_jax.array_types import Image, PRNGKey, Saliency, Score
+from fxai_jax.data.pairs import Pairs
 from fxai_jax.evaluation.checks import check_cosine
 from fxai_jax.evaluation.estimates import mean_estimates
 from fxai_jax.evaluation.plan import Network, Plan
@@ -22,7 +23,7 @@ from fxai_jax.evaluation.registry import (
     tasks_of,
 )
 from fxai_jax.evaluation.report import Chart, Findings, Line, Panel, Row, Table
-from fxai_jax.evaluation.scores import Scores, chosen_threshold
+from fxai_jax.evaluation.scores import Scores, chosen_threshold, limited_rows
 from fxai_jax.evaluation.wrecks import layers_from_top, wrecked
 from fxai_jax.metrics.sanity import Model, cascade, rank_correlation
 from fxai_jax.runs.running import Results
@@ -59,13 +60,17 @@ class Sanity:
 
     name: ClassVar[str] = "sanity"
     usual_limit: ClassVar[int | None] = 6
+    whole_list: ClassVar[bool] = True
+    flip: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         """Refuses what no run could use."""
         choose(EXPLAINERS, self.explainers)
         check_cosine(self.threshold)
 
-    def plan(self, network: Network, scores: Scores, seed: int) -> Plan:
+    def plan(
+        self, network: Network, scores: Scores, seed: int, limit: int | None = None
+    ) -> Plan:
         """One task for each explainer, each over all depths of destruction."""
         chosen = choose(EXPLAINERS, self.explainers, always=(CONTROL,))
         chosen = {k: each for k, each in chosen.items() if k not in REFERENCES}
@@ -74,21 +79,20 @@ class Sanity:
         layers = tuple(layers_from_top(model, card.image_size))
         destroyed = cascade(model, jax.random.key(seed), prefixes=layers)[-1]
         shared, static = (model, destroyed, np.float32(threshold)), {"layers": layers}
-        pairs = scores.pairs
+        pairs = scores.pairs.take(limited_rows(scores.pairs, limit, seed))
         tasks = tasks_of(chosen, measure, shared, pairs, static, threshold=threshold)
         tasks = [task._replace(batch_size=PAIRS_TOGETHER) for task in tasks]
         titles = {name: explainer.title for name, explainer in chosen.items()}
 
         def findings(results: Mapping[str, Results]) -> Findings:
             table = Table(
-                f"Maps of a network and of its wrecks: {len(scores.pairs)} pairs, "
-                f"{card.name}",
-                sanity_rows(results, titles, layers, seed=seed),
+                f"Maps of a network and of its wrecks: {len(pairs)} pairs, {card.name}",
+                sanity_rows(results, titles, layers, pairs, seed=seed),
                 notes(results, titles, threshold),
             )
             return Findings({"sanity": table}, {"sanity": chart(results, titles)})
 
-        facts = {"threshold": threshold, "pairs": len(scores.pairs), "layers": layers}
+        facts = {"threshold": threshold, "pairs": len(pairs), "layers": layers}
         return Plan(tasks, findings, facts)
 
 
@@ -132,15 +136,19 @@ def sanity_rows(
     results: Mapping[str, Results],
     titles: Mapping[str, str],
     layers: Sequence[str],
+    pairs: Pairs,
     *,
     seed: int = 0,
 ) -> list[Row]:
     """A row for each explainer and depth, in per cent, with 95 % bootstrap intervals.
 
     Example:
+        >>> from fxai_jax.data.pairs import open_pairs
+        >>> from fxai_jax.data.samples import sample_pairs
         >>> values = {name: np.array([[1.0, 0.5]]) for name in (*MEASURES, "cosine")}
         >>> results = {"fggb": Results(np.arange(1), values, [])}
-        >>> [row] = sanity_rows(results, {"fggb": "FGGB"}, ["head"])
+        >>> pairs = open_pairs(sample_pairs())
+        >>> [row] = sanity_rows(results, {"fggb": "FGGB"}, ["head"], pairs)
         >>> row["down to"], row["correlation"].value, row["cosine change"]
         ('head', 50.0, 50.0)
     """
@@ -151,7 +159,7 @@ def sanity_rows(
             for measure_ in MEASURES
             for depth in range(1, len(layers) + 1)
         }
-        estimates = mean_estimates(columns, seed)
+        estimates = mean_estimates(columns, pairs.take(found.rows), seed)
         cosine = found.values["cosine"]
         change = 100 * np.abs(cosine - cosine[:, :1]).mean(0)
         rows += [
@@ -186,7 +194,7 @@ def notes(
     found = [
         "Spearman correlation over the pixels of the map with that of the intact "
         "network, and of the magnitudes; mean of the pairs in per cent, brackets: 95 % "
-        "bootstrap intervals over pairs. They do not cover another drawing of the "
+        "bootstrap intervals. They do not cover another drawing of the "
         "destroyed layers (--seed).",
         "layers: how many are destroyed, from the top down to the one named. cosine "
         "change: mean of |cosine - intact cosine| in per cent. Threshold "

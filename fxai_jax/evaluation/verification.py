@@ -7,9 +7,16 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from fxai_jax.data.pairs import Pairs
 from fxai_jax.evaluation.checks import check_cosine
 from fxai_jax.evaluation.estimates import groups_of
+from fxai_jax.evaluation.fold_accuracy import (
+    fold_cells,
+    fold_note,
+    own_folds,
+    print_as_insightface,
+    shuffled_folds,
+)
+from fxai_jax.evaluation.persons import persons_of
 from fxai_jax.evaluation.plan import Network, Plan
 from fxai_jax.evaluation.report import (
     Chart,
@@ -20,8 +27,7 @@ from fxai_jax.evaluation.report import (
     Row,
     Table,
 )
-from fxai_jax.evaluation.scores import Scores
-from fxai_jax.metrics.folds import kfold_accuracy
+from fxai_jax.evaluation.scores import Scores, between_cosines
 from fxai_jax.metrics.resampling import bootstrap
 from fxai_jax.metrics.verification import (
     check_labels,
@@ -34,9 +40,6 @@ from fxai_jax.runs.running import Results
 IMPOSTORS_NEEDED = {"1e-1": 10, "1e-2": 100, "1e-3": 1000, "1e-4": 10000}
 """False accept rates of the table, and how many impostor pairs resolve them."""
 
-FOLDS = 10
-"""Stretches into which a list without folds of its own is cut."""
-
 BINS = 20
 """Columns of a histogram over the range of the cosines."""
 
@@ -44,8 +47,6 @@ MOST_CURVES = 10  # groups in the figure
 
 Cosines = Float[np.ndarray, " n"]
 Labels = Bool[np.ndarray, " n"]
-Folds = Int[np.ndarray, " n"]
-"""Parts of a list, from 0, that are judged at a threshold from the other parts."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,18 +58,29 @@ class Verification:
     Attributes:
         threshold: Cosine whose accuracy is reported beside the others; None takes the
             network's own, if it has one.
+        flip: Add the embedding of the mirror image to that of each face, as published
+            figures of LFW and the like do.
+        as_insightface: Accuracy over folds, and TAR at a FAR of 1e-3 over folds, as
+            InsightFace's script counts and prints them: ten stretches of the list in
+            its order, thresholds on its grids of distances, ± the deviation of the
+            folds.
     """
 
     threshold: float | None = None
+    flip: bool = False
+    as_insightface: bool = False
 
     name: ClassVar[str] = "verification"
     usual_limit: ClassVar[int | None] = None
+    whole_list: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         """Refuses what no run could use."""
         check_cosine(self.threshold)
 
-    def plan(self, network: Network, scores: Scores, seed: int) -> Plan:
+    def plan(
+        self, network: Network, scores: Scores, seed: int, limit: int | None = None
+    ) -> Plan:
         """Nothing is run: the cosines are all that is needed."""
         own = network.card.threshold
         threshold = own if self.threshold is None else self.threshold
@@ -76,41 +88,21 @@ class Verification:
 
         def findings(_: Mapping[str, Results]) -> Findings:
             rows = verification_rows(scores, threshold=threshold, seed=seed)
+            more = []
+            if self.flip:
+                more.append("Embeddings: face plus mirror image, then normalised.")
+            if self.as_insightface:
+                more.append(print_as_insightface(rows[0], scores))
             table = Table(
                 f"Verification: {len(scores.pairs)} pairs, {network.card.name}",
                 rows,
-                notes(rows, scores),
+                [*notes(rows, scores), *more],
                 hidden=("group", "pairs"),
                 order=columns(threshold),
             )
             return Findings({"verification": table}, {"verification": chart(scores)})
 
         return Plan([], findings, {"threshold": threshold, "pairs": len(scores.pairs)})
-
-
-def own_folds(pairs: Pairs) -> Folds | None:
-    """The folds in the column "fold" of a list; None where it has fewer than two."""
-    names, fold = np.unique(pairs.groups.get("fold", []), return_inverse=True)
-    return fold if names.size > 1 else None
-
-
-def shuffled_folds(genuine: Labels, seed: int) -> Folds:
-    """Folds of a list that has none: stretches of both kinds after a shuffle.
-
-    `FOLDS` of them with equal shares of genuine pairs, as those of LFW; fewer where
-    there are too few pairs of one kind to have one in each.
-
-    Example:
-        >>> shuffled_folds(np.array([True, False] * 3), 0).max().item()
-        2
-    """
-    matches = int(genuine.sum())
-    count = min(FOLDS, matches, genuine.size - matches)
-    fold, rng = np.zeros(genuine.size, int), np.random.default_rng(seed)
-    for kind in (True, False):
-        places = rng.permutation(np.flatnonzero(genuine == kind))
-        fold[places] = np.arange(places.size) * count // max(places.size, 1)
-    return fold
 
 
 def verification_rows(
@@ -129,9 +121,9 @@ def verification_rows(
         row |= {"impostor": genuine.size - matches}
         if 0 < matches < genuine.size:
             own = shuffled_folds(genuine, seed) if folds is None else folds[members]
-            row |= _error_cells(cosine, genuine, seed) | _fold_cells(
-                cosine, genuine, own
-            )
+            persons = persons_of(scores.pairs.take(members))
+            row |= _error_cells(cosine, genuine, persons, seed)
+            row |= fold_cells(cosine, genuine, own)
         if threshold is not None:
             right = np.mean((cosine >= threshold) == genuine)
             row[f"accuracy at {threshold:.3f}"] = 100 * float(right)
@@ -150,7 +142,7 @@ def columns(threshold: float | None) -> list[str]:
 def notes(rows: Sequence[Row], scores: Scores) -> list[str]:
     """What a reader of the table and of the figure has to know."""
     found = [
-        "Rates in per cent; brackets: 95 % bootstrap intervals over pairs. TAR at "
+        "Rates in per cent; brackets: 95 % bootstrap intervals. TAR at "
         "1e-1: share of genuine pairs accepted where one impostor pair in ten is.",
     ]
     missing = [far for far in IMPOSTORS_NEEDED if f"TAR at {far}" not in rows[0]]
@@ -162,7 +154,7 @@ def notes(rows: Sequence[Row], scores: Scores) -> list[str]:
         )
     if any("EER" not in row for row in rows):
         found.append("Groups with one kind of pair have no error rates to compare.")
-    found += [_fold_note(rows, scores)]
+    found += [fold_note(rows, scores)]
     found += ["In the figure a FAR of 0 stands at half a false match."]
     if (hidden := len(_both_kinds(scores)) - MOST_CURVES) > 0:
         found.append(f"The ROC of {hidden} smaller groups is not drawn.")
@@ -181,7 +173,8 @@ def chart(scores: Scores) -> Chart:
         name: Line(*histogram_stairs(cosine[genuine == kind], span), stairs=True)
         for name, kind in (("genuine", True), ("impostor", False))
     }
-    threshold = np.full(2, equal_error(cosine, genuine).threshold)
+    found = equal_error(cosine, genuine).threshold
+    threshold = np.full(2, between_cosines(found, cosine))
     height = np.array([0, max(line.y.max() for line in shares.values())])
     shares["EER threshold"] = Line(threshold, height, reference=True)
     panels = [
@@ -233,7 +226,9 @@ def _both_kinds(scores: Scores) -> dict[str, np.ndarray]:
     return {n: groups[n] for n in sorted(both, key=lambda n: -groups[n].size)}
 
 
-def _error_cells(cosine: Cosines, genuine: Labels, seed: int) -> Row:
+def _error_cells(
+    cosine: Cosines, genuine: Labels, persons: Int[np.ndarray, "n 2"], seed: int
+) -> Row:
     found = equal_error(cosine, genuine)
     # Sorted once: what is sorted already takes linear time in every resample.
     order = np.argsort(-cosine, kind="stable")
@@ -241,41 +236,14 @@ def _error_cells(cosine: Cosines, genuine: Labels, seed: int) -> Row:
     interval = bootstrap(
         lambda counts: equal_error(*ranked, counts=counts).rate,
         genuine[order],
+        persons=persons[order],
         seed=seed,
     )
     rates = (found.rate, *interval)
     cells: Row = {"EER": Estimate(*(100 * float(rate) for rate in rates))}
-    cells["at cosine"] = f"{found.threshold:.3f}"
+    cells["at cosine"] = f"{between_cosines(found.threshold, cosine):.3f}"
     for far, needed in IMPOSTORS_NEEDED.items():
         if np.sum(~genuine) >= needed:
             point = fnmr_at_fmr(cosine, genuine, fmr=float(far))
             cells[f"TAR at {far}"] = 100 * point.tar
     return cells
-
-
-def _fold_cells(cosine: Cosines, genuine: Labels, folds: Folds) -> Row:
-    filled = np.unique(folds).size
-    if filled < 2:
-        return {}
-    result = kfold_accuracy(cosine, genuine, folds)
-    return {
-        "accuracy": 100 * result.mean,
-        "standard error": 100 * result.standard_error,
-        "folds": filled,
-    }
-
-
-def _fold_note(rows: Sequence[Row], scores: Scores) -> str:
-    if "folds" not in rows[0]:
-        return "There are too few pairs of one kind for an accuracy over folds."
-    if own_folds(scores.pairs) is not None:
-        kind = "folds of the list"
-    else:
-        kind = "stretches of the shuffled list"
-        if rows[0]["folds"] != FOLDS:
-            kind += f", fewer than {FOLDS} because it is short"
-    return (
-        f"Accuracy: mean and standard error over {rows[0]['folds']} {kind}, each "
-        "judged at the best threshold of the others, as on LFW; groups have as many "
-        "folds as the table says."
-    )

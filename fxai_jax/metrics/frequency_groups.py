@@ -45,9 +45,8 @@ def group_influence(
 ) -> GroupInfluence:
     """Compares groups of pairs, such as genuine pairs by ethnicity.
 
-    Persons are drawn, not pairs, because the pairs of one person are alike. With c_i
-    the times person i is drawn, a pair of persons i and j weighs ``c_i c_j``, a genuine
-    pair ``c_i``. The interval is that of the percentiles.
+    Persons are drawn, not pairs, because the pairs of one person are alike: see
+    `fxai_jax.metrics.resampling.bootstrap`.
 
     Args:
         influence: Influence of b bands on n pairs with shape (n, b).
@@ -75,12 +74,10 @@ def group_influence(
         The intervals are our own.
 
     References:
-        Huber, Damer, arXiv 2501.16896. Snijders, Borgatti: Non-Parametric Standard
-        Errors and Tests for Network Statistics, Connections 1999 (drawing vertices).
+        Huber, Damer, arXiv 2501.16896.
     """
     exact = influence.astype(np.float64)
     member = np.arange(group_count)[:, None] == groups[None]
-    probe, gallery = identities.T
 
     def means(weights: Num[np.ndarray, " n"]) -> Float[np.ndarray, "2 g b"]:
         shares = np.concatenate([member * weights, weights[None]])
@@ -89,12 +86,8 @@ def group_influence(
         mean = shares @ exact / np.where(totals > 0, totals, np.nan)
         return np.stack([mean[:-1], mean[:-1] - mean[-1:]])
 
-    def resampled(times: Int[np.ndarray, " p"]) -> Float[np.ndarray, "2 g b"]:
-        return means(times[probe] * np.where(probe == gallery, 1, times[gallery]))
-
-    everybody = np.zeros(int(identities.max()) + 1)
     options = {"seed": seed, "resamples": resamples, "level": level}
-    low, high = bootstrap(resampled, everybody, **options)
+    low, high = bootstrap(means, np.zeros(len(exact)), persons=identities, **options)
     mean, difference = means(np.ones(len(exact)))
     spread = np.full(exact.shape[1], np.nan)
     if group_count > 1:

@@ -70,6 +70,8 @@ def test_the_manifest_says_how_to_make_it_again():
     assert facts == {
         "evaluation": "verification",
         "threshold": 0.3,
+        "flip": False,
+        "as_insightface": False,
         "pairs": 10,
         "seed": 4,
         "limit": 10,
@@ -188,5 +190,5 @@ def test_a_run_goes_on_though_the_threshold_differs_in_its_last_bits(model, pair
 
 
 def test_one_drawing_has_no_range(quick, model, pairs):
-    [note] = evaluate(quick, pairs, backbone=network(model)).table.notes
-    assert "ins - del" not in note
+    notes = evaluate(quick, pairs, backbone=network(model)).table.notes
+    assert not any("smooth random orders lies in" in note for note in notes)

@@ -10,9 +10,14 @@ from fxai_jax.evaluation.estimates import (
 from tests.evaluation.tiny import SIZE, pairs_of
 
 
+def independent(count):
+    places = np.arange(count)
+    return pairs_of([None] * count, places, places, [True] * count)
+
+
 def test_intervals_of_means_are_those_of_a_bootstrap(rng):
     values = rng.normal(size=(40, 2)) * [1.0, 5.0] + [0.0, 3.0]
-    low, high = mean_interval(values, 0)
+    low, high = mean_interval(values, independent(40), 0)
     drawn = rng.integers(40, size=(4000, 40))
     means = values[drawn].mean(1)
     expected = np.quantile(means, [0.025, 0.975], axis=0)
@@ -22,20 +27,22 @@ def test_intervals_of_means_are_those_of_a_bootstrap(rng):
 
 
 def test_the_interval_of_one_pair_is_its_value():
-    low, high = mean_interval(np.full((1, 1), 2.5), 0)
+    low, high = mean_interval(np.full((1, 1), 2.5), independent(1), 0)
     assert (low, high) == ([2.5], [2.5])
 
 
 def test_rows_hold_means_with_their_intervals(rng):
     a, b = rng.normal(size=(2, 50))
-    rows = estimate_rows({("x", "m"): a, ("x", "n"): b, ("y", "m"): a - b}, seed=3)
+    columns = {("x", "m"): a, ("x", "n"): b, ("y", "m"): a - b}
+    pairs = independent(50)
+    rows = estimate_rows(columns, pairs, seed=3)
     assert {name: list(row) for name, row in rows.items()} == {
         "x": ["m", "n"],
         "y": ["m"],
     }
     for estimate, values in ((rows["x"]["m"], a), (rows["y"]["m"], a - b)):
         assert estimate.value == pytest.approx(values.mean())
-        alone = mean_interval(values[:, None], 3)
+        alone = mean_interval(values[:, None], pairs, 3)
         assert (estimate.low, estimate.high) == pytest.approx(
             (alone.low[0], alone.high[0])
         )

@@ -13,7 +13,7 @@ from fxai_jax.evaluation.curve_areas import (
 )
 from fxai_jax.evaluation.driver import evaluate
 from fxai_jax.evaluation.faithfulness import Faithfulness
-from fxai_jax.evaluation.perturbation import PRESETS, both_modes
+from fxai_jax.evaluation.perturbation import PRESETS, both_modes, percentile_ranks
 from fxai_jax.evaluation.registry import EXPLAINERS
 from fxai_jax.evaluation.scores import score_pairs
 from fxai_jax.metrics.faithfulness import area, cosine_curve
@@ -29,6 +29,7 @@ from tests.evaluation.tiny import (
     rows_map,
     upper_half,
 )
+from tests.reference import fame_masks
 from tests.reference.perturbed import perturbed_embeddings
 
 PRESET = PRESETS["genuine"]._replace(curves=both_modes(("black", "mean")), steps=4)
@@ -204,7 +205,54 @@ def test_correct_is_the_area_of_the_accuracy():
     curves = {f"highest {verb}, black": cosines for verb in ("deleted", "inserted")}
     genuine = np.array([True, False])
     found = pair_measures(curves, "black", genuine, PRESETS["fame"], 0.5)
-    np.testing.assert_allclose(found["correct"], [75, 50])
+    np.testing.assert_allclose(found["correct del."], [75, 50])
+
+
+def test_the_accuracy_of_an_insertion_is_there_too():
+    cosines = np.array([[[0.9, 0.6, 0.1]], [[0.2, 0.7, 0.1]]])
+    curves = {"highest deleted, black": cosines, "highest inserted, black": -cosines}
+    genuine = np.array([True, False])
+    found = pair_measures(curves, "black", genuine, PRESETS["fame"], 0.5)
+    np.testing.assert_allclose(found["correct ins."], [0, 100])
+
+
+@pytest.mark.parametrize("zeros", [0.0, 0.3, 0.55, 0.95, 1.0])
+@pytest.mark.parametrize("steps", [4, 10])
+def test_pixels_turn_in_percentiles_with_their_ties(rng, zeros, steps):
+    """A clamped map keeps its zeros whatever the step, as the masks of FAME do."""
+    levels = rng.integers(1, 40, (SIZE, SIZE)) if rng.random() < 0.5 else None
+    map_ = rng.random((SIZE, SIZE)) if levels is None else levels / 40
+    map_ = (map_ * (rng.random((SIZE, SIZE)) >= zeros)).astype(np.float32)
+    ranks = np.asarray(percentile_ranks(jnp.asarray(map_), steps=steps))
+    image = np.ones((SIZE, SIZE, 1))
+    for mode in ("deletion", "insertion"):
+        for step, expected in enumerate(fame_masks.masked(image, map_, steps, mode)):
+            turned = ranks < step * ranks.size // steps
+            shown = turned if mode == "insertion" else ~turned
+            np.testing.assert_array_equal(shown, expected[..., 0])
+
+
+def test_the_preset_fame_has_the_numbers_of_its_script(model, pairs, images):
+    """Accuracy of all pairs, with maps that are clamped and so have many ties."""
+    edges = np.linspace(-1, 1, SIZE, dtype=np.float32)[:, None] * np.ones((1, SIZE))
+    clamped = explainer(lambda *_: jnp.asarray(edges, jnp.float32))
+    preset, threshold = PRESETS["fame"], 0.9
+    found = runs_of(model, pairs, {"clamped": clamped}, preset, draws=1)["clamped"]
+    measures = pair_measures(found.values, "black", pairs.genuine, preset, threshold)
+    for mode, column in (("deletion", "correct del."), ("insertion", "correct ins.")):
+        curves = []
+        for a, b in zip(pairs.probe, pairs.gallery, strict=True):
+            masks = fame_masks.masked(images[a], edges.clip(0), 10, mode)
+            units = [
+                np.asarray(model(x), np.float64)
+                for x in (*masks.astype(np.float32), images[b])
+            ]
+            units = [unit / np.linalg.norm(unit) for unit in units]
+            curves.append([unit @ units[-1] for unit in units[:-1]])
+        expected = fame_masks.accuracy_area(curves, pairs.genuine, threshold)
+        assert measures[column].mean() == pytest.approx(expected)
+    kept = found.values["highest deleted, black"][:, 0]
+    assert np.ptp(kept[:, 6:], axis=1).max() < 1e-6  # the lower half is never deleted
 
 
 def test_dissimilarity_is_scored_by_how_much_the_cosine_rises():
@@ -289,7 +337,8 @@ def test_the_report_shows_rows_curves_and_notes(model, pairs):
     titles = ["made up", "centred Gaussian", "smooth random", "pixel random"]
     # The groups of three genuine pairs are too small for a row of their own.
     assert [row["explainer"] for row in table.rows] == titles
-    [note, drawn] = table.notes
+    note, directions, drawn, *_ = table.notes
+    assert "correct ins.: accuracy" in directions
     assert note.startswith("Cosines in per cent, 4 steps, probe perturbed, threshold")
     assert drawn.startswith("black: ins - del of smooth random orders lies in [")
     deletion, insertion = chart.panels
@@ -330,7 +379,7 @@ def test_thresholds_of_a_sweep_share_one_program_for_each_explainer(
         for threshold in (-1.0, 0.5, 1.0)
     ]
     assert len(traced) == len(set(traced)) == 6
-    correct = [report.table.rows[1]["correct"] for report in reports]
+    correct = [report.table.rows[1]["correct del."] for report in reports]
     assert correct[0] == 100
     assert correct[0] >= correct[1] >= correct[2]
     assert correct[2] < 50
@@ -372,7 +421,7 @@ def test_options_without_a_meaning_are_refused(model, pairs, change, message):
 def test_on_real_faces_fggb_is_above_smooth_random_orders():
     protocol = Faithfulness(explainers=("fggb",), fills=("black", "blur"), draws=20)
     report = evaluate(protocol)
-    for fill, note in zip(("black", "blur"), report.table.notes[1:], strict=True):
+    for fill, note in zip(("black", "blur"), report.table.notes[2:4], strict=True):
         rows = {
             row["explainer"]: row
             for row in report.table.rows

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fxai_jax.evaluation import band_areas, band_groups, frequency
-from fxai_jax.evaluation.band_groups import compare_groups, influence_rows, persons
+from fxai_jax.evaluation.band_groups import compare_groups, influence_rows
 from fxai_jax.evaluation.driver import evaluate
 from fxai_jax.evaluation.frequency import Frequency
 from fxai_jax.methods import frequency as bands_of
@@ -174,14 +174,6 @@ def test_groups_of_one_kind_and_persons(rng):
     assert [r["group"] for r in rows[::4]] == ["all", "set=x", "set=y"]
     assert "EER area" in rows[0]
     assert "EER area" not in rows[4]
-
-
-def test_who_is_in_a_pair():
-    genuine = [True, False, False]
-    columns = {"probe_identity": ["b", "a", "c"], "gallery_identity": ["b", "c", "b"]}
-    pairs = pairs_of(genuine, columns)
-    np.testing.assert_array_equal(persons(pairs), [[1, 1], [0, 2], [2, 1]])
-    assert persons(pairs_of(genuine, {"probe_identity": list("bac")})) is None
 
 
 def test_groups_side_by_side(rng):

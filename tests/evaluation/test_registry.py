@@ -54,7 +54,11 @@ def test_maps_are_ranked_as_their_makers_say(rng):
     np.testing.assert_allclose(ranking_map(fggb, result, "similarity"), blurred)
     np.testing.assert_allclose(ranking_map(fggb, result, "dissimilarity"), -blurred)
     np.testing.assert_allclose(ranking_map(cam, result, "dissimilarity"), -signed)
-    for ranking in ("similarity", "dissimilarity"):
+    positive = jnp.maximum(signed, 0)
+    found = ranking_map(fggb, result, "positive")
+    np.testing.assert_allclose(found, gaussian_blur(positive))
+    np.testing.assert_allclose(ranking_map(cam, result, "positive"), positive)
+    for ranking in ("similarity", "dissimilarity", "positive"):
         found = ranking_map(gradient, result, ranking)
         np.testing.assert_allclose(found, gaussian_blur(jnp.abs(signed)))
 

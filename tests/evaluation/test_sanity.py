@@ -167,9 +167,9 @@ MADE_UP = {
 }
 
 
-def test_rows_in_per_cent():
+def test_rows_in_per_cent(pairs):
     results = {"a": Results(np.arange(2), MADE_UP, [])}
-    first, last = sanity.sanity_rows(results, {"a": "A"}, ["head", "stem"])
+    first, last = sanity.sanity_rows(results, {"a": "A"}, ["head", "stem"], pairs)
     assert (first["explainer"], first["layers"], first["down to"]) == ("A", 1, "head")
     assert first["correlation"] == pytest.approx((37.5, 25, 50))
     assert first["cosine change"] == pytest.approx(37.5)
@@ -214,4 +214,4 @@ def test_the_report_of_a_network_and_its_wrecks(rng):
     # Half of the pixels are 0 for every network, and so alike.
     changed = gradient["magnitude"].value
     assert 50 < changed < 95
-    assert report.table.notes[-1].endswith(f"destroyed): gradient ({changed:.1f}).")
+    assert report.table.notes[4].endswith(f"destroyed): gradient ({changed:.1f}).")

@@ -4,9 +4,11 @@ import pytest
 from fxai_jax.evaluation import verification
 from fxai_jax.evaluation.driver import evaluate
 from fxai_jax.evaluation.report import Estimate
-from fxai_jax.evaluation.scores import Scores
+from fxai_jax.evaluation.scores import Scores, score_pairs
 from fxai_jax.evaluation.verification import Verification
+from fxai_jax.metrics.insightface_folds import grid_folds, stretches
 from fxai_jax.metrics.resampling import Interval
+from fxai_jax.runs.options import RunOptions
 from tests.evaluation.tiny import network, pairs_of, upper_half
 
 
@@ -72,7 +74,8 @@ def test_a_row_is_what_a_slow_count_finds(many):
     assert row["EER"].value == pytest.approx(100 * rate, abs=1e-3)
     low, high = eer_interval(cosine, genuine, 3)
     assert (row["EER"].low, row["EER"].high) == pytest.approx((low, high))
-    assert row["at cosine"] == f"{threshold:.3f}"
+    below = cosine[cosine < threshold].max()
+    assert row["at cosine"] == f"{(threshold + below) / 2:.3f}"
     assert (row["pairs"], row["genuine"]) == (300, genuine.sum())
     assert row["impostor"] == 300 - genuine.sum()
     impostors = np.sort(cosine[~genuine])[::-1]
@@ -198,7 +201,9 @@ def test_the_chart_shows_the_roc_of_groups_and_the_histogram(many):
     np.testing.assert_array_equal(shares.lines["genuine"].x, ends)
     np.testing.assert_array_equal(shares.lines["genuine"].y, share)
     line = shares.lines["EER threshold"]
-    assert line.x == pytest.approx(slow_equal_error(cosine, genuine)[1])
+    accepted = cosine >= slow_equal_error(cosine, genuine)[1]
+    middle = (cosine[accepted].min() + cosine[~accepted].max()) / 2
+    assert line.x == pytest.approx(middle)
     assert line.y[1] == max(shares.lines[k].y.max() for k in ("genuine", "impostor"))
 
 
@@ -231,3 +236,42 @@ def test_the_report_judges_at_the_threshold_of_the_network(rng):
 def units(model, images, places):
     raw = [np.asarray(model(images[i]), np.float64) for i in places]
     return [each / np.linalg.norm(each) for each in raw]
+
+
+def test_mirror_images_are_added_before_cosines_are_taken(rng):
+    images = list(rng.uniform(size=(4, 32, 32, 3)).astype(np.float32))
+    model = upper_half(rng.normal(size=(32 * 32 * 3 // 2, 8)) / 32)
+    pairs = pairs_of(images, [0, 1, 2], [1, 2, 3], [1, 1, 0])
+    found = score_pairs(model, pairs, RunOptions(), flip=True).cosine
+    plain = score_pairs(model, pairs, RunOptions()).cosine
+    for i in range(3):
+        a, b = (
+            np.asarray(model(images[i + side]))
+            + np.asarray(model(images[i + side][:, ::-1]))
+            for side in (0, 1)
+        )
+        expected = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+        assert found[i] == pytest.approx(expected, abs=1e-5)
+    assert np.abs(found - plain).max() > 1e-4
+    report = evaluate(
+        Verification(flip=True, threshold=0.3), pairs, backbone=network(model)
+    )
+    right = np.mean((found >= 0.3) == pairs.genuine)
+    assert report.table.rows[0]["accuracy at 0.300"] == pytest.approx(100 * right)
+    assert any("face plus mirror image" in note for note in report.table.notes)
+
+
+def test_what_insightface_prints_is_in_the_row_of_all_pairs(rng):
+    images = list(rng.uniform(size=(40, 32, 32, 3)).astype(np.float32))
+    model = upper_half(rng.normal(size=(32 * 32 * 3 // 2, 8)) / 32)
+    genuine = np.arange(20) % 2 == 0
+    pairs = pairs_of(images, np.arange(20), np.arange(20, 40), genuine)
+    protocol = Verification(as_insightface=True)
+    report = evaluate(protocol, pairs, backbone=network(model))
+    cosine = score_pairs(model, pairs, RunOptions()).cosine
+    found = grid_folds(cosine, genuine, stretches(20))
+    [row] = report.table.rows
+    mean, deviation, tar, spread, _ = (100 * number for number in found)
+    assert row["accuracy (InsightFace)"] == f"{mean:.2f} ± {deviation:.2f}"
+    assert row["TAR at 1e-3 (InsightFace)"] == f"{tar:.2f} ± {spread:.2f}"
+    assert any("over 10 stretches in its order" in n for n in report.table.notes)

@@ -17,7 +17,7 @@ def test_group_means_equal_pairs_written_out(rng):
     influence = rng.normal(size=(n, 4)).astype(np.float32)
     identities = rng.integers(0, persons, (n, 2))
     identities[::2, 1] = identities[::2, 0]
-    identities[0] = persons - 1
+    identities[: 2 * persons] = np.arange(2 * persons)[:, None] // 2  # all recur
     group = rng.integers(0, groups, n)
     found = group_influence(
         influence,

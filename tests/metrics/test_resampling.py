@@ -86,3 +86,79 @@ def test_undefined_resamples_are_left_out():
 def test_useless_options_are_refused(options):
     with pytest.raises(ValueError, match="2 resamples and a level between 0 and 1"):
         bootstrap(mean_of(np.ones(3)), np.zeros(3), seed=0, **options)
+
+
+def person_values(rng, persons):
+    """Values of pairs, made of what their persons bring and of noise; the mean is 0."""
+    brought = rng.normal(size=persons.max() + 1)
+    alike = (persons[:, 0] == persons[:, 1])[:, None]
+    sides = np.where(alike, brought[persons] / 2, brought[persons])
+    return sides.sum(1) + 0.5 * rng.normal(size=len(persons))
+
+
+def genuine_pairs(rng):
+    return np.repeat(np.arange(40), 6)[:, None] * np.ones(2, int)
+
+
+def impostor_pairs(rng):
+    drawn = rng.integers(40, size=(240, 2))
+    return drawn[drawn[:, 0] != drawn[:, 1]]
+
+
+@pytest.mark.parametrize("pairs_of", [genuine_pairs, impostor_pairs])
+def test_drawing_persons_covers_what_drawing_pairs_does_not(rng, pairs_of):
+    """In lists of 40 persons, 95 % intervals of a mean whose truth is 0."""
+    lists, covered = 200, np.zeros(2)
+    for seed in range(lists):
+        persons = pairs_of(rng)
+        values = person_values(rng, persons)
+        for way, who in enumerate((persons, None)):
+            options = {"seed": seed, "resamples": 200, "persons": who}
+            low, high = bootstrap(mean_of(values), np.zeros(len(values)), **options)
+            covered[way] += low <= 0 <= high
+    over_persons, over_pairs = covered / lists
+    assert 0.87 < over_persons < 0.995
+    assert over_pairs < 0.75
+
+
+def test_where_nobody_recurs_pairs_are_drawn_as_ever(rng):
+    values, strata = rng.random(30), rng.permutation(30) < 10
+    mixed = np.where(
+        strata[:, None], np.arange(30)[:, None], np.arange(60, 120)[:30, None]
+    )
+    persons = np.stack([mixed[:, 0], mixed[:, 0] + 200 * ~strata], axis=1)
+    options = {"seed": 4, "resamples": 50}
+    plain = bootstrap(mean_of(values), strata, **options)
+    assert bootstrap(mean_of(values), strata, persons=persons, **options) == plain
+
+
+def test_a_pair_counts_as_often_as_both_of_its_persons(rng):
+    """Written out: persons 0 to 3 recur, 8 and 9 do not."""
+    persons = np.array([[0, 0], [0, 1], [1, 2], [2, 2], [3, 8], [3, 0], [9, 9]])
+    drawn = []
+
+    def note(counts):
+        drawn.append(counts.copy())
+        return 0.0
+
+    bootstrap(note, np.zeros(7), persons=persons, seed=0, resamples=300)
+    times = np.random.default_rng(0)
+    for counts in drawn:
+        c = np.bincount(times.integers(1, 5, size=4), minlength=5)[1:]
+        times.integers(1, size=1)  # the pair of nobody who recurs, alone in its stratum
+        expected = [c[0], c[0] * c[1], c[1] * c[2], c[2], c[3], c[3] * c[0], 1]
+        assert counts.tolist() == expected
+
+
+def test_no_resample_loses_a_kind_of_pair(rng):
+    """One impostor pair of two persons who recur: half of all draws would lose it."""
+    persons = np.array([[0, 0], [0, 0], [1, 1], [1, 1], [2, 2], [2, 2], [0, 1]])
+    genuine = persons[:, 0] == persons[:, 1]
+    drawn = []
+
+    def note(counts):
+        drawn.append(counts[~genuine].sum())
+        return 0.0
+
+    bootstrap(note, genuine, persons=persons, seed=int(rng.integers(99)))
+    assert min(drawn) >= 1

@@ -56,7 +56,7 @@ def test_genuine_pairs_give_table_figure_and_manifest(listed, quick, capsys, sav
     assert options["protocol"]["fills"] == ["blur"]
     assert options["skipped"] == 1
     assert content["manifest"]["backbone"]["weights_sha256"]
-    threshold, drawing = content["notes"]
+    threshold, _, drawing, *_ = content["notes"]
     assert (
         f"3 steps, probe perturbed, threshold {options['threshold']:.3f}" in threshold
     )

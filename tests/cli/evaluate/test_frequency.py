@@ -28,7 +28,7 @@ def test_low_frequencies_carry_the_sample_faces(tmp_path):
 def test_bands_of_the_sample_faces(backbone, tmp_path, capsys, saved):
     run("evaluate", "frequency", *SMALL, "--backbone", backbone, "--out", tmp_path)
     printed = capsys.readouterr().out
-    assert "the list names no persons" in printed
+    assert "as far as genuine pairs link their images" in printed
     result = json.loads((tmp_path / "frequency.json").read_text())
     rows = [row for row in result["rows"] if row["group"] == "all"]
     assert [r["order"] for r in rows] == [
@@ -40,7 +40,7 @@ def test_bands_of_the_sample_faces(backbone, tmp_path, capsys, saved):
     _, rising, falling, random = rows
     assert rising["ins - del"] == pytest.approx(-falling["ins - del"], abs=1e-3)
     assert random["deletion"] == pytest.approx(random["insertion"], abs=1e-3)
-    assert "no false match" in result["notes"][-1]
+    assert "no false match" in result["notes"][2]
     figure = saved["frequency.png"]
     panels = {
         "deletion": "deletion, genuine pairs",
@@ -81,7 +81,12 @@ def test_persons_that_the_list_names(backbone, tmp_path, capsys):
     out = tmp_path / "out"
     options = [*SMALL, "--corners", "merge", "--backbone", backbone]
     run("evaluate", "frequency", path, *options, "--out", out)
-    assert "over the persons that the list names" in capsys.readouterr().out
+    note = (
+        "Intervals draw persons, not pairs; the list has 3, as the columns identity_a"
+    )
+    assert capsys.readouterr().out.count(note) == 1
+    for table in ("frequency", "frequency_influence"):
+        assert note in (out / f"{table}.md").read_text()
     assert [p.name for p in out.glob("*.png")].count("frequency_influence.png") == 1
     assert len([*out.glob("*.png")]) == 2
     result = json.loads((out / "frequency.json").read_text())

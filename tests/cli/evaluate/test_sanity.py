@@ -21,8 +21,8 @@ def test_maps_of_a_network_and_of_its_wrecks(backbone, tmp_path, capsys, saved):
     for row in rows[8:]:
         assert row["correlation low"] == pytest.approx(100, abs=1e-3)
     assert rows[7]["correlation"] < 90
-    assert result["notes"][-1].startswith("Explainers whose magnitudes hardly change")
-    assert "edges (" not in result["notes"][-1]
+    assert result["notes"][4].startswith("Explainers whose magnitudes hardly change")
+    assert "edges (" not in result["notes"][4]
     assert result["manifest"]["options"]["layers"][0] == "bn2"
     figure = saved["sanity.png"]
     panels = {"correlation": "maps", "magnitude": "magnitudes of the maps"}
