@@ -33,7 +33,14 @@ ARROWS = {
         "runs",
         "writing",
     },
-    "visualize": {"array_types", "data", "evaluation", "methods", "numerics"},
+    "visualize": {
+        "array_types",
+        "data",
+        "evaluation",
+        "methods",
+        "numerics",
+        "writing",
+    },
     "command_line": {"data"},
     "cli": {
         "array_types",

@@ -16,7 +16,15 @@ from fxai_jax.cli.explain.fggb import write_fggb
 from fxai_jax.cli.explain.frequency import write_frequency
 from fxai_jax.cli.explain.plq import COLUMNS, plq_cells, write_plq
 from fxai_jax.cli.explain.writing import PAIR_COLUMNS, pair_cells
-from fxai_jax.cli.options import DEFAULT, OUT, Out, made
+from fxai_jax.cli.options import (
+    DEFAULT,
+    FIGURES,
+    OUT,
+    FigureFiles,
+    Figures,
+    Out,
+    made,
+)
 from fxai_jax.command_line import STDERR
 from fxai_jax.data.names import printable
 from fxai_jax.data.samples import sample_face, sample_path
@@ -36,7 +44,7 @@ HALF = "a_partial"
 LOW_RESOLUTION = (14, 14)
 
 
-def demo(*, out: Out = OUT) -> None:
+def demo(*, figures: Figures = FIGURES, out: Out = OUT) -> None:
     """Explain the sample faces with the network that ships, by all four methods.
 
     FGGB and frequencies on a genuine and an impostor pair; pixel quality (PLQ) of a
@@ -45,13 +53,13 @@ def demo(*, out: Out = OUT) -> None:
     """
     card, model = load_card(DEFAULT), load_backbone(DEFAULT)
     made(out)
-    _demo_pairs(model, card, out)
-    _demo_quality(model, card, out)
-    _demo_attention(model, card, out)
+    _demo_pairs(model, card, out, figures)
+    _demo_quality(model, card, out, figures)
+    _demo_attention(model, card, out, figures)
     print(printable(f"figures, raw arrays and manifests are in {out}"))
 
 
-def _demo_pairs(model: FaceModel, card: Card, out: Path) -> None:
+def _demo_pairs(model: FaceModel, card: Card, out: Path, files: FigureFiles) -> None:
     threshold = threshold_of(card, None)
     bands = frequency.radial_bands(card.image_size)
     with STDERR.status("compiling FGGB"):
@@ -65,19 +73,19 @@ def _demo_pairs(model: FaceModel, card: Card, out: Path) -> None:
         result = explain_pixels(images[0], images[1], threshold)
         options = {"method": "fggb", "gradient": "absolute", "threshold": threshold}
         stem = out / f"demo_fggb_{kind}"
-        write_fggb(stem, paths, images, result, card, options)
+        write_fggb(stem, paths, images, result, card, options, files)
         title = f"{kind}: {names[0]}, {names[1]}"
         table.add_row("fggb", title, *pair_cells(result, threshold, pixel_seconds))
         result = explain_bands(images[0], images[1])
         options = {"method": "frequency", "threshold": threshold}
         stem = out / f"demo_frequency_{kind}"
-        write_frequency(stem, paths, images, result, bands, card, options)
+        write_frequency(stem, paths, images, result, bands, card, options, files)
         table.add_row("frequency", title, *pair_cells(result, threshold, band_seconds))
         pixel_seconds = band_seconds = 0.0  # compiled once, used for both pairs
     Console().print(table)
 
 
-def _demo_quality(model: FaceModel, card: Card, out: Path) -> None:
+def _demo_quality(model: FaceModel, card: Card, out: Path, files: FigureFiles) -> None:
     options = {"method": "plq", "regression": "uniform", "passes": 100, "seed": 0}
     with STDERR.status("compiling PLQ"):
         explain, seconds = compile_plq(model, card)
@@ -86,13 +94,15 @@ def _demo_quality(model: FaceModel, card: Card, out: Path) -> None:
         face = sample_face(name)
         result = explain(image_key(jax.random.key(0), face), face)
         stem = out / f"demo_plq_{name}"
-        write_plq(stem, sample_path(name), face, result, card, options)
+        write_plq(stem, sample_path(name), face, result, card, options, files)
         table.add_row("plq", name, *plq_cells(result), f"{seconds:.1f}")
         seconds = 0.0
     Console().print(table)
 
 
-def _demo_attention(model: FaceModel, card: Card, out: Path) -> None:
+def _demo_attention(
+    model: FaceModel, card: Card, out: Path, files: FigureFiles
+) -> None:
     good = [sample_face(name) for name in WHOLE]
     bad = [
         np.asarray(frequency.lower_resolution(jnp.asarray(face), LOW_RESOLUTION))
@@ -111,6 +121,7 @@ def _demo_attention(model: FaceModel, card: Card, out: Path) -> None:
         out / "demo_amva",
         activations[: len(good)],
         activations[len(good) : -1],
-        (sample_face(HALF), activations[-1]),
+        (HALF, sample_face(HALF), activations[-1]),
         make_manifest(card, inputs, told),
+        files,
     )

@@ -9,7 +9,18 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from fxai_jax import visualize
-from fxai_jax.cli.options import DEFAULT, OUT, Backbone, Out, Seed, made, plain
+from fxai_jax.cli.options import (
+    DEFAULT,
+    FIGURES,
+    OUT,
+    Backbone,
+    FigureFiles,
+    Figures,
+    Out,
+    Seed,
+    made,
+    plain,
+)
 from fxai_jax.command_line import STDERR
 from fxai_jax.data.names import printable
 from fxai_jax.evaluation import protocols
@@ -19,7 +30,7 @@ from fxai_jax.runs.options import RunOptions
 
 WIDTH = 110  # columns of a printed table, also where output goes to a file
 
-WRITES = """Writes tables (.md, .csv, .json with the manifest) and curves (.png). A run
+WRITES = """Writes tables (.md, .csv, .json with the manifest) and curves. A run
     that was cut off goes on where it stopped."""
 
 PairFile = Annotated[
@@ -62,11 +73,12 @@ def _command(protocol_class: Any) -> Callable[..., None]:
         seed: Seed = 0,
         batch_size: BatchSize = None,
         root: Root = None,
+        figures: Figures = FIGURES,
         out: Out = OUT,
     ) -> None:
         options = RunOptions(seed, batch_size, resume=made(out), console=STDERR)
         source = {"backbone": backbone, "root": root, "limit": limit}
-        print_report(evaluate(protocol, pairs, **source, options=options), out)
+        print_report(evaluate(protocol, pairs, **source, options=options), out, figures)
 
     # The class is the help: its fields become the options of the command.
     command.__annotations__["protocol"] = tyro.conf.OmitArgPrefixes[protocol_class]
@@ -89,11 +101,11 @@ sanity = _command(protocols.Sanity)
 verification = _command(protocols.Verification)
 
 
-def print_report(report: Report, out: Path) -> None:
+def print_report(report: Report, out: Path, figures: FigureFiles = FIGURES) -> None:
     """Prints the tables of a report, and writes them and its charts."""
     report.write(out)
     for name, chart in report.charts.items():
-        visualize.curves_figure(chart).savefig(out / f"{name}.png", dpi=150)
+        figures.save(visualize.curves_figure(chart), out / name)
     told: set[str] = set()  # tables of one list share notes
     for name, table in report.tables.items():
         if table.printed:
@@ -105,10 +117,10 @@ def print_report(report: Report, out: Path) -> None:
         hidden = sum(row.get("group", "all") != "all" for row in table.rows)
         if hidden:
             print(f"{hidden} rows of groups are in the files")
-        print(printable(f"wrote {out / name}.md, .csv, .json and .png"))
+        print(printable(f"wrote {out / name}.md, .csv, .json and .{figures.format}"))
     for name in report.charts:
         if name not in report.tables:
-            print(printable(f"wrote {out / name}.png"))
+            print(printable(f"wrote {out / name}.{figures.format}"))
 
 
 def _printed(table: Table) -> RichTable:

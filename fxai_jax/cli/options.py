@@ -1,15 +1,18 @@
 """Arguments that several commands take, each with its help, and what they share."""
 
+import dataclasses
 import hashlib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import jax
 import numpy as np
 import tyro
 from rich.text import Text
 
+from fxai_jax import visualize
 from fxai_jax.data.names import printable
+from fxai_jax.visualize.saving import Format, check_dpi
 from fxai_jax.writing import local_folder
 
 OUT = Path("fxai_out")
@@ -45,6 +48,31 @@ Passes = Annotated[
 ]
 Seed = Annotated[int, tyro.conf.arg(help="Start of the random numbers.")]
 Out = Annotated[Path, tyro.conf.arg(help="Folder for the results.")]
+
+
+@dataclasses.dataclass(frozen=True)
+class FigureFiles:
+    """How figures are written.
+
+    Attributes:
+        format: Of the figures: png, or pdf or svg for papers, in which text stays text.
+        dpi: Pixels per inch of the figures, 20 to 1200.
+    """
+
+    format: Format = "png"
+    dpi: int = 150
+
+    def __post_init__(self) -> None:
+        """Refuses what no figure can be written with, before anything is computed."""
+        check_dpi(self.dpi)
+
+    def save(self, figure: Any, stem: Path) -> Path:
+        """Writes ``stem.format``."""
+        return visualize.save_figure(figure, stem, **dataclasses.asdict(self))
+
+
+Figures = Annotated[FigureFiles, tyro.conf.OmitArgPrefixes]
+FIGURES = FigureFiles()
 
 
 def made(folder: Path) -> Path:

@@ -11,7 +11,7 @@ from rich.progress import track
 from rich.table import Table
 
 from fxai_jax import visualize
-from fxai_jax.cli.options import OUT, Out, Seed, made, plain
+from fxai_jax.cli.options import FIGURES, OUT, Figures, Out, Seed, made, plain
 from fxai_jax.command_line import STDERR
 from fxai_jax.data.names import printable
 from fxai_jax.data.pairs import Pairs, open_pairs
@@ -32,14 +32,16 @@ def pairs(
     size: int = 112,
     show: int = 12,
     seed: Seed = 0,
+    figures: Figures = FIGURES,
     out: Out = OUT,
 ) -> None:
     """Look into a list of labelled pairs: counts, image sizes, groups, examples.
 
     Prints what the list holds, and what makes it say less than it seems to: images
-    paired with themselves, repeated pairs, one kind alone. Writes pairs.png, a sheet of
-    random genuine (green) and impostor pairs (red), to see whether the labels are true.
-    Image sizes are those of the files' headers; only the images shown are decoded.
+    paired with themselves, repeated pairs, one kind alone. Writes pairs, a sheet of
+    random genuine (blue) and impostor pairs (orange), to see whether the labels are
+    true. Image sizes are those of the files' headers; only the images shown are
+    decoded.
 
     A list is a table (commas or tabs) with the columns path_a, path_b, label or probe,
     gallery, genuine, where 1 is genuine, 0 impostor, and further columns are groups; or
@@ -61,8 +63,7 @@ def pairs(
     Console().print(_table(path.name, found, sizes, len(unreadable)))
     tell(STDERR, [*_named(unreadable), *_other_sizes(sizes, size), *doubts(found)])
     sheet = visualize.pair_sheet(found.take(_chosen(found.genuine, show, seed)))
-    sheet.savefig(made(out) / "pairs.png", dpi=150)
-    print(printable(f"wrote {out / 'pairs.png'}"))
+    print(printable(f"wrote {figures.save(sheet, made(out) / 'pairs')}"))
 
 
 def _measure(pairs: Pairs) -> tuple[Counter[tuple[int, int]], list[str]]:

@@ -16,8 +16,10 @@ from fxai_jax.cards import Card, load_card
 from fxai_jax.checkpoints import load_backbone
 from fxai_jax.cli.options import (
     DEFAULT,
+    FIGURES,
     OUT,
     Backbone,
+    Figures,
     Files,
     Landmarks,
     Out,
@@ -48,6 +50,7 @@ def quality(
     seed: Seed = 0,
     batch_size: int = 32,
     landmarks: Landmarks = None,
+    figures: Figures = FIGURES,
     out: Out = OUT,
 ) -> None:
     """Rank faces by quality, lowest first (SER-FIQ).
@@ -77,9 +80,9 @@ def quality(
     sheet = visualize.contact_sheet(
         lambda i: read(ranked[i]), columns["quality"], names
     )
-    sheet.savefig(out / "quality.png", dpi=150)
+    drawn = figures.save(sheet, out / "quality")
     _print(names, columns)
-    print(printable(f"wrote {out / 'quality.csv'} and quality.png"))
+    print(printable(f"wrote {out / 'quality.csv'} and {drawn.name}"))
 
 
 def _scaled(raw: np.ndarray, card: Card) -> np.ndarray:

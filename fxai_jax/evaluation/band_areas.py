@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 
 from fxai_jax.data.pairs import Pairs
 from fxai_jax.evaluation.estimates import estimate_rows, groups_of
-from fxai_jax.evaluation.report import Chart, Line, Panel, Row
+from fxai_jax.evaluation.report import RATE, Chart, Line, Panel, Row
 from fxai_jax.metrics.faithfulness import area
 from fxai_jax.metrics.verification import equal_error, fnmr_at_fmr
 
@@ -126,7 +126,8 @@ def frequency_chart(
     titles["EER"] = "EER, all pairs"
     for error, title in titles.items():
         lines = _lines({name: each[error] for name, each in rates.items()})
-        panels.append(Panel(title, "bands removed", f"{error} / %", lines))
+        label = f"{error} / %"
+        panels.append(Panel(title, "bands removed", label, lines, y_range=RATE))
     return Chart("Bands of the spectrum", panels, columns=2)
 
 

@@ -6,7 +6,12 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from fxai_jax.data.pairs import Pairs
-from fxai_jax.evaluation.estimates import common_rows, estimate_rows, groups_of
+from fxai_jax.evaluation.estimates import (
+    common_rows,
+    estimate_rows,
+    groups_of,
+    mean_interval,
+)
 from fxai_jax.evaluation.perturbation import (
     MARGINS,
     MODES,
@@ -15,8 +20,10 @@ from fxai_jax.evaluation.perturbation import (
     Preset,
     share_lines,
 )
-from fxai_jax.evaluation.report import Chart, Panel, Row
+from fxai_jax.evaluation.registry import PRIORS
+from fxai_jax.evaluation.report import Chart, Panel, Row, best
 from fxai_jax.metrics.faithfulness import Fill, area
+from fxai_jax.metrics.resampling import Interval
 from fxai_jax.runs.running import Results
 
 
@@ -118,9 +125,27 @@ def random_range(found: Results, fill: Fill) -> tuple[float, float]:
 
 
 def faithfulness_chart(
-    results: Mapping[str, Results], titles: Mapping[str, str], preset: Preset
+    results: Mapping[str, Results],
+    titles: Mapping[str, str],
+    pairs: Pairs,
+    preset: Preset,
+    seed: int = 0,
 ) -> Chart:
-    """Mean cosine of the pairs at each step, a panel for each mode and filling."""
+    """Mean cosine of the pairs at each step, a panel for each mode and filling.
+
+    The best explainers on average over the fillings stand out. Shaded: the 95 %
+    bootstrap intervals of the best and of the centred Gaussian.
+    """
+    merits = {
+        name: _merit(found, preset)
+        for name, found in results.items()
+        if name not in PRIORS
+    }
+    first = best(merits)
+    shaded = {
+        name: _bands(results[name], pairs, preset, seed)
+        for name in (*first[:1], "centred-gaussian")
+    }
     panels = [
         Panel(
             f"{curve.mode}, {curve.fill}",
@@ -130,12 +155,32 @@ def faithfulness_chart(
                 {k: r.values[curve.name].mean((0, 1)) for k, r in results.items()},
                 titles,
                 preset.steps,
+                {name: bands[curve] for name, bands in shaded.items()},
             ),
         )
         for curve in preset.curves
     ]
     columns = max(len(fills_of(preset)), len(MODES))
-    return Chart("Deletion and insertion", panels, columns, share_y=True)
+    title = "Deletion and insertion; shaded: 95 % intervals"
+    highlighted = [titles[name] for name in first]
+    return Chart(title, panels, columns, share_y=True, highlighted=highlighted)
+
+
+def _bands(
+    found: Results, pairs: Pairs, preset: Preset, seed: int
+) -> dict[Curve, Interval]:
+    curves = [found.values[curve.name].mean(1) for curve in preset.curves]
+    ends = mean_interval(np.concatenate(curves, axis=1), pairs.take(found.rows), seed)
+    parts = (np.split(end, len(curves)) for end in ends)
+    return dict(zip(preset.curves, map(Interval, *parts), strict=True))
+
+
+def _merit(found: Results, preset: Preset) -> float:
+    """Mean area of the curves that should be high minus that of those to be low."""
+    rises = {"insertion", "deletion" if preset.ranking == "dissimilarity" else ""}
+    areas = {curve: area(found.values[curve.name]).mean() for curve in preset.curves}
+    signed = [a if curve.mode in rises else -a for curve, a in areas.items()]
+    return float(np.sum(signed))
 
 
 def _at(found: Results, rows: np.ndarray) -> Curves:

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 
 from fxai_jax.evaluation.estimates import groups_of
 from fxai_jax.evaluation.persons import persons_of
-from fxai_jax.evaluation.report import Chart, Estimate, Line, Panel, Row
+from fxai_jax.evaluation.report import RATE, Chart, Estimate, Line, Panel, Row
 from fxai_jax.evaluation.scores import Scores, between_cosines
 from fxai_jax.metrics.quality_curves import (
     Counted,
@@ -141,8 +141,8 @@ def discard_chart(
     label = f"discarded {'genuine pairs' if counted == 'genuine' else 'pairs'} / %"
     closer = {name: _until(line, near) for name, line in lines.items()}
     panels = [
-        Panel("error against discard", label, "FNMR / %", lines),
-        Panel(f"up to {100 * ZOOM:.0f} %", label, "FNMR / %", closer),
+        Panel("error against discard", label, "FNMR / %", lines, y_range=RATE),
+        Panel(f"up to {100 * ZOOM:.0f} %", label, "FNMR / %", closer, y_range=RATE),
     ]
     return Chart("Image quality", panels, columns=2)
 

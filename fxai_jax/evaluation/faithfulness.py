@@ -116,9 +116,8 @@ class Faithfulness:
                 notes(results, preset, threshold, self.draws),
                 hidden=("group", "pairs", "over pixel random", *UNPRINTED[self.preset]),
             )
-            return Findings(
-                {stem: table}, {stem: faithfulness_chart(results, titles, preset)}
-            )
+            drawing = faithfulness_chart(results, titles, pairs, preset, seed)
+            return Findings({stem: table}, {stem: drawing})
 
         return Plan(tasks, findings, facts)
 

@@ -18,13 +18,23 @@ from fxai_jax.evaluation.perturbation import drawn
 from fxai_jax.evaluation.plan import Network, Plan
 from fxai_jax.evaluation.registry import (
     EXPLAINERS,
+    PRIORS,
     REFERENCES,
     Explainer,
     choose,
     ranking_map,
     tasks_of,
 )
-from fxai_jax.evaluation.report import Chart, Findings, Line, Panel, Row, Table
+from fxai_jax.evaluation.report import (
+    RATE,
+    Chart,
+    Findings,
+    Line,
+    Panel,
+    Row,
+    Table,
+    best,
+)
 from fxai_jax.evaluation.scores import Scores, chosen_threshold, limited_rows
 from fxai_jax.metrics.faithfulness import error_curves
 from fxai_jax.metrics.patches import localisation, paste, patch_mask, restoration_curve
@@ -236,8 +246,11 @@ def chart(
     genuine: Bool[np.ndarray, " n"],
     threshold: float,
 ) -> Chart:
-    """Error rate of each kind of pair as the pixels that decided are restored."""
-    panels = []
+    """Error rate of each kind of pair as the pixels that decided are restored.
+
+    The maps with the lowest errors stand out.
+    """
+    panels, merits = [], {}
     for kind, rate in KINDS.items():
         if not (genuine == (kind == "genuine")).any():
             continue
@@ -246,10 +259,16 @@ def chart(
             chosen = genuine[found.rows] == (kind == "genuine")
             errors = 100 * error_curve(found, chosen, kind, threshold)
             share = 100 * np.arange(errors.size) / errors.size
-            lines[titles[name]] = Line(share, errors, reference=name in REFERENCES)
+            title = titles[name]
+            lines[title] = Line(share, errors, reference=name in REFERENCES)
+            if name not in PRIORS:
+                merits[title] = merits.get(title, 0) - float(errors.mean())
         label = "pixels restored / %"
-        panels.append(Panel(f"patched {kind} pairs", label, f"{rate} / %", lines))
-    return Chart("", panels, columns=len(panels))
+        panels.append(
+            Panel(f"patched {kind} pairs", label, f"{rate} / %", lines, y_range=RATE)
+        )
+    title = "Errors as patches are restored"
+    return Chart(title, panels, columns=len(panels), highlighted=best(merits))
 
 
 def _numbers(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Literal, NamedTuple, get_args
 
 import jax
@@ -14,6 +15,7 @@ from fxai_jax.array_types import FaceModel, Image, Perturb, PRNGKey, Saliency
 from fxai_jax.evaluation.registry import REFERENCES, Explainer, PixelMap
 from fxai_jax.evaluation.report import Line
 from fxai_jax.metrics.faithfulness import Fill, cosine_curve, filling, transition
+from fxai_jax.metrics.resampling import Interval
 from fxai_jax.numerics import pixel_ranks
 
 Mode = Literal["deletion", "insertion"]
@@ -203,11 +205,15 @@ def share_lines(
     curves: Mapping[str, Float[np.ndarray, " s"]],
     titles: Mapping[str, str],
     steps: int,
+    bands: Mapping[str, Interval] = MappingProxyType({}),
 ) -> dict[str, Line]:
     """Curves over the share of the pixels, by the titles of what made them."""
     return {
         titles[name]: Line(
-            100 * np.arange(curve.size) / steps, curve, reference=name in REFERENCES
+            100 * np.arange(curve.size) / steps,
+            curve,
+            bands.get(name),
+            reference=name in REFERENCES,
         )
         for name, curve in curves.items()
     }

@@ -35,7 +35,7 @@ from fxai_jax.evaluation.perturbation import (
     share_lines,
 )
 from fxai_jax.evaluation.registry import PixelMap
-from fxai_jax.evaluation.report import Chart, Panel, Row
+from fxai_jax.evaluation.report import RATE, Chart, Panel, Row
 from fxai_jax.metrics.faithfulness import area, error_curves
 from fxai_jax.runs.running import Results
 
@@ -144,6 +144,7 @@ def pixel_chart(
                 titles,
                 preset.steps,
             ),
+            y_range=(None, None) if label == "mean cosine" else RATE,
         )
         for label, height in heights.items()
         for curve in preset.curves

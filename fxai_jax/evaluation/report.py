@@ -86,6 +86,9 @@ class Panel(NamedTuple):
     zero: bool = False
     """Whether the height 0 is marked, for values of both signs."""
 
+    y_range: tuple[float | None, float | None] = (None, None)
+    """Ends of the upright axis that the values have by nature; None fits the lines."""
+
 
 class Chart(NamedTuple):
     """Panels of one figure, a row of `columns` after the other."""
@@ -94,6 +97,27 @@ class Chart(NamedTuple):
     panels: Sequence[Panel]
     columns: int
     share_y: bool = False
+    highlighted: Sequence[str] = ()
+    """Lines that stand out, the first most; the others but references are grey and
+    thin. None named, all stand out."""
+
+
+MOST_HIGHLIGHTED = 4
+"""More lines than these can hardly be told apart beside the references."""
+
+
+def best(merits: Mapping[str, float]) -> list[str]:
+    """The names that stand out in a chart: those of the largest merit, best first.
+
+    Example:
+        >>> best({"a": 1.0, "b": 3.0, "c": 0.0, "d": 2.0, "e": 5.0})
+        ['e', 'b', 'd', 'a']
+    """
+    return sorted(merits, key=lambda name: -merits[name])[:MOST_HIGHLIGHTED]
+
+
+RATE = (0.0, None)
+"""Range of a rate that may be small."""
 
 
 class Findings(NamedTuple):

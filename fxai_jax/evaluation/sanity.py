@@ -22,7 +22,15 @@ from fxai_jax.evaluation.registry import (
     choose,
     tasks_of,
 )
-from fxai_jax.evaluation.report import Chart, Findings, Line, Panel, Row, Table
+from fxai_jax.evaluation.report import (
+    Chart,
+    Findings,
+    Line,
+    Panel,
+    Row,
+    Table,
+    best,
+)
 from fxai_jax.evaluation.scores import Scores, chosen_threshold, limited_rows
 from fxai_jax.evaluation.wrecks import layers_from_top, wrecked
 from fxai_jax.metrics.sanity import Model, cascade, rank_correlation
@@ -218,7 +226,10 @@ def notes(
 
 
 def chart(results: Mapping[str, Results], titles: Mapping[str, str]) -> Chart:
-    """Mean correlation of the pairs in per cent at each depth."""
+    """Mean correlation of the pairs in per cent at each depth.
+
+    The maps that change most, by the magnitudes in the end, stand out.
+    """
 
     def line(name: str, values: Float[np.ndarray, "n s"]) -> Line:
         depths = np.arange(values.shape[1])
@@ -233,4 +244,10 @@ def chart(results: Mapping[str, Results], titles: Mapping[str, str]) -> Chart:
         )
         for m, title in MEASURES.items()
     ]
-    return Chart("Maps of a network and of its wrecks", panels, 2, share_y=True)
+    merits = {
+        titles[name]: -float(found.values["magnitude"][:, -1].mean())
+        for name, found in results.items()
+        if name != CONTROL
+    }
+    title = "Maps of a network and of its wrecks"
+    return Chart(title, panels, 2, share_y=True, highlighted=best(merits))

@@ -19,6 +19,7 @@ from fxai_jax.evaluation.fold_accuracy import (
 from fxai_jax.evaluation.persons import persons_of
 from fxai_jax.evaluation.plan import Network, Plan
 from fxai_jax.evaluation.report import (
+    RATE,
     Chart,
     Estimate,
     Findings,
@@ -168,18 +169,17 @@ def chart(scores: Scores) -> Chart:
         name: Line(*roc_stairs(cosine[at], genuine[at]), stairs=True)
         for name, at in list(_both_kinds(scores).items())[:MOST_CURVES]
     }
-    span = (float(cosine.min()), float(cosine.max()))
+    threshold = between_cosines(equal_error(cosine, genuine).threshold, cosine)
+    ends = histogram_ends(cosine, threshold)
     shares = {
-        name: Line(*histogram_stairs(cosine[genuine == kind], span), stairs=True)
+        name: Line(*histogram_stairs(cosine[genuine == kind], ends), stairs=True)
         for name, kind in (("genuine", True), ("impostor", False))
     }
-    found = equal_error(cosine, genuine).threshold
-    threshold = np.full(2, between_cosines(found, cosine))
     height = np.array([0, max(line.y.max() for line in shares.values())])
-    shares["EER threshold"] = Line(threshold, height, reference=True)
+    shares["EER threshold"] = Line(np.full(2, threshold), height, reference=True)
     panels = [
-        Panel("ROC", "FAR / %", "TAR / %", curves, log_x=True),
-        Panel("cosines", "cosine", "pairs / %", shares),
+        Panel("ROC", "FAR / %", "TAR / %", curves, log_x=True, y_range=(0.0, 100.0)),
+        Panel("cosines", "cosine", "pairs of a kind / %", shares, y_range=RATE),
     ]
     return Chart("Verification", panels, columns=2)
 
@@ -202,19 +202,36 @@ def roc_stairs(
     return 100 * rates, 100 * (1 - curve.fnmr[::-1][first])
 
 
+def histogram_ends(cosine: Cosines, threshold: float) -> Float[np.ndarray, " k"]:
+    """Ends of columns over all cosines; the threshold is one of them.
+
+    Example:
+        >>> ends = histogram_ends(np.array([0.0, 1.0]), 0.33)
+        >>> bool(0.33 in ends), bool(ends[0] < 0.0 < 1.0 < ends[-1])
+        (True, True)
+    """
+    width = max(float(np.ptp(cosine)), 1e-3) / BINS
+    below, above = (
+        max(np.floor(reach / width) + 1, 0)
+        for reach in (threshold - cosine.min(), cosine.max() - threshold)
+    )
+    return threshold + width * np.arange(-below, above + 1)
+
+
 def histogram_stairs(
-    cosine: Cosines, span: tuple[float, float]
+    cosine: Cosines, ends: Float[np.ndarray, " k"]
 ) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"]]:
-    """Left ends of columns over a span, and the share of pairs in each, in per cent.
+    """Left ends of columns, and the share of pairs in each, in per cent.
 
     The first and the last share are 0, so that the stairs begin and end on the axis.
 
     Example:
-        >>> ends, share = histogram_stairs(np.array([0.0, 1.0]), (0.0, 1.0))
+        >>> columns = np.array([0.0, 0.5, 1.0])
+        >>> ends, share = histogram_stairs(np.array([0.0, 1.0]), columns)
         >>> share[1].item(), share[-2].item()
         (50.0, 50.0)
     """
-    counts, ends = np.histogram(cosine, BINS, span)
+    counts, _ = np.histogram(cosine, ends)
     share = 100 * counts / max(cosine.size, 1)
     return np.concatenate([ends[:1], ends]), np.concatenate([[0.0], share, [0.0]])
 

@@ -1,13 +1,12 @@
 from .amva import attention_figure as attention_figure
 from .amva import variation_figure as variation_figure
 from .curves import curves_figure as curves_figure
-from .fggb import NOTHING as NOTHING
 from .fggb import pair_figure as pair_figure
 from .frequency import frequency_figure as frequency_figure
 from .pairs import pair_sheet as pair_sheet
-from .pictures import blend as blend
 from .pictures import decision as decision
 from .pictures import overlay as overlay
 from .pictures import tint as tint
 from .plq import contact_sheet as contact_sheet
 from .plq import quality_figure as quality_figure
+from .saving import save_figure as save_figure

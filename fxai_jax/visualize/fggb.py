@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from fxai_jax.array_types import PairSaliency
 from fxai_jax.numerics import gaussian_blur
 from fxai_jax.visualize.pictures import (
+    COLOURS,
     Map,
     Picture,
     Scale,
@@ -19,14 +20,11 @@ from fxai_jax.visualize.pictures import (
     finite,
     headline,
     overlay,
-    say,
     show,
 )
 
-NOTHING = "empty map:\nno pixel counts here"
-
 EMPTY = 0.01
-"""A map whose maximum is below this share of the figure's largest is called empty."""
+"""Maps of a kind are not drawn where all of them are below this share of the other."""
 
 
 class Kind(NamedTuple):
@@ -36,8 +34,7 @@ class Kind(NamedTuple):
     colours: Colormap
 
 
-SIMILARITY = Kind("similarity", colormaps["viridis"])
-DISSIMILARITY = Kind("dissimilarity", colormaps["inferno"])
+KINDS = (Kind("similarity", COLOURS), Kind("dissimilarity", colormaps["inferno"]))
 
 
 def pair_figure(
@@ -52,7 +49,9 @@ def pair_figure(
     """Both faces of a pair with what makes them match and what makes them differ.
 
     Maps are blurred (25 pixels, sigma 5). The two similarity maps share one
-    colour scale, and so do the two dissimilarity maps; an empty map is not drawn.
+    colour scale, and so do the two dissimilarity maps. A kind of map that is nowhere
+    1 % of the other has no column, and a line below says so: with the absolute form of
+    FGGB that is one of the two on every pair.
 
     Args:
         probe: Face with shape (h, w, 3) in [0, 1].
@@ -76,26 +75,44 @@ def pair_figure(
         >>> pair_figure(*pair, both.probe, both.gallery, threshold=0.45).get_suptitle()
         'cosine -0.076 < threshold 0.450: rejected'
     """
-    figure = Figure(figsize=(8.6, 5.6), layout="constrained")
-    figure.suptitle(headline(float(probe_saliency.cosine), threshold), fontsize=13)
-    axes = figure.subplots(2, 3)
     faces = (np.asarray(probe), np.asarray(gallery))
-    for row, face, name in zip(axes, faces, names, strict=True):
-        show(row[0], face, name)
     saliencies = (probe_saliency, gallery_saliency)
     similar = [_smooth(s.similarity) for s in saliencies]
     dissimilar = [_smooth(s.dissimilarity) for s in saliencies]
-    overall = max(float(m.max()) for m in similar + dissimilar)
-    for column, kind, maps in (
-        (axes[:, 1], SIMILARITY, similar),
-        (axes[:, 2], DISSIMILARITY, dissimilar),
-    ):
-        _draw_kind(figure, column, faces, maps, kind, overall)
+    columns, empty = _columns(similar, dissimilar)
+    width = 2.2 + 3 * max(len(columns), 1)
+    figure = Figure(figsize=(width, 5.6), layout="constrained")
+    figure.suptitle(headline(float(probe_saliency.cosine), threshold), fontsize=13)
+    figure.supxlabel(empty, fontsize=10)
+    axes = figure.subplots(2, 1 + len(columns), squeeze=False)
+    for axis, face, name in zip(axes[:, 0], faces, names, strict=True):
+        show(axis, face, name)
+    for column, (kind, maps) in zip(axes.T[1:], columns, strict=True):
+        _draw_kind(figure, column, faces, maps, kind)
     return figure
 
 
 def _smooth(saliency: Map) -> np.ndarray:
     return np.asarray(gaussian_blur(jnp.asarray(finite(saliency, "map"))))
+
+
+Column = tuple[Kind, Sequence[np.ndarray]]
+
+
+def _columns(*maps: Sequence[np.ndarray]) -> tuple[list[Column], str]:
+    """The kinds that are drawn, and what is said of the others."""
+    heights = [max(float(m.max()) for m in both) for both in maps]
+    full = [height > EMPTY * max(heights) for height in heights]
+    columns = [(KINDS[i], maps[i]) for i in range(2) if full[i]]
+    if not columns:
+        return [], "All maps are zero: no pixel counts."
+    if all(full):
+        return columns, ""
+    empty, drawn = (KINDS[full.index(kind)].title for kind in (False, True))
+    return (
+        columns,
+        f"No {empty} is drawn: it is below {100 * EMPTY:.0f} % of the {drawn}.",
+    )
 
 
 def _draw_kind(
@@ -104,14 +121,8 @@ def _draw_kind(
     faces: Sequence[np.ndarray],
     maps: Sequence[np.ndarray],
     kind: Kind,
-    overall: float,
 ) -> None:
     largest = max(float(m.max()) for m in maps)
-    if not largest > EMPTY * overall:
-        for axis, face in zip(column, faces, strict=True):
-            show(axis, 0.35 * face + 0.65, f"no {kind.title}")
-            say(axis, NOTHING)
-        return
     for axis, face, map_ in zip(column, faces, maps, strict=True):
         drawn = overlay(face, map_, largest=largest, colours=kind.colours)
         show(axis, drawn, kind.title)

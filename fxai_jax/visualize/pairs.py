@@ -2,19 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fxai_jax.data.images import Pixels
-from fxai_jax.data.names import printable
 from fxai_jax.data.pairs import Pairs
+from fxai_jax.visualize.words import drawable, fonts, write
 
-KINDS = {True: ("genuine", "#1a7f37"), False: ("impostor", "#c62828")}
-"""Title and colour of a pair by its label."""
+KINDS = {True: ("genuine", "#0072b2"), False: ("impostor", "#d55e00")}
+"""Title and colour of a pair by its label; colour-blind readers tell the two apart."""
 
-FONT = {"family": "monospace", "fontsize": 6, "parse_math": False}
+FONT: dict[str, Any] = {"family": "monospace", "fontsize": 6}
 NAME_LENGTH = 23
 """Characters that fit under an image; the font gives all the same width."""
 
@@ -28,7 +29,7 @@ MOST_GROUPS = 4
 def pair_sheet(pairs: Pairs, *, columns: int = 4) -> Figure:
     """All pairs of a set, each with its label, its names and its groups.
 
-    The frame is green where the list says that both images show one person, and red
+    The frame is blue where the list says that both images show one person, and orange
     where it says that they do not. An image that cannot be read is an empty cell.
 
     Args:
@@ -73,10 +74,12 @@ def _draw_pair(axis: Axes, pairs: Pairs, i: int) -> None:
         spine.set(edgecolor=colour, linewidth=2)
     for left, place in ((0.0, pairs.probe[i]), (1.05, pairs.gallery[i])):
         _draw_image(axis, _pixels(pairs, int(place)), left)
-        name = _shortened(_name(pairs.images[place]), NAME_LENGTH)
-        axis.text(left + 0.5, 1.1, name, ha="center", va="center", **FONT)
+        under = axis.text(left + 0.5, 1.1, "", ha="center", va="center", **FONT)
+        write(under, _name(pairs.images[place]), most=NAME_LENGTH)
     groups = {name: texts[i] for name, texts in pairs.groups.items()}
-    axis.set_xlabel("\n".join(_group_lines(groups)), labelpad=3, **FONT)
+    lines = "\n".join(_group_lines(groups))
+    label = axis.set_xlabel(lines, labelpad=3, parse_math=False, **FONT)
+    label.set_fontfamily(fonts(lines, label.get_fontfamily()))
 
 
 def _draw_image(axis: Axes, pixels: Pixels | None, left: float) -> None:
@@ -103,17 +106,14 @@ def _name(image: str) -> str:
 
 
 def _group_lines(groups: Mapping[str, str]) -> Sequence[str]:
+    family = [FONT["family"]]
     lines = [
-        ": ".join(map(_shortened, group, GROUP_LENGTHS)) for group in groups.items()
+        ": ".join(
+            drawable(words, family, most=most)
+            for words, most in zip(group, GROUP_LENGTHS, strict=True)
+        )
+        for group in groups.items()
     ]
     if len(lines) > MOST_GROUPS:
         lines[MOST_GROUPS:] = [f"and {len(lines) - MOST_GROUPS} more"]
     return lines
-
-
-def _shortened(text: str, length: int) -> str:
-    plain = printable(text)
-    if len(plain) <= length:
-        return plain
-    half = (length - 1) // 2
-    return f"{plain[:half]}…{plain[-half:]}"

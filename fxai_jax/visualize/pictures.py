@@ -1,6 +1,6 @@
 """What all figures are made of: maps over faces, colour scales, words, refusals."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Array, Float
@@ -11,13 +11,20 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import FigureBase
 
+from fxai_jax.visualize.words import write
+
 Picture = Float[np.ndarray | Array, "h w 3"]
 """RGB in [0, 1]."""
 
 Map = Float[np.ndarray | Array, "h w"]
 """One value per pixel."""
 
-JET = colormaps["jet"]
+COLOURS = colormaps["viridis"]
+"""Of maps without a sign: as many steps to the eye as in the values, for colour-blind
+readers too, and in grey."""
+
+TITLE_LENGTH = 27
+"""Longer titles are shortened in the middle; they would reach into the next panel."""
 
 
 class Scale(NamedTuple):
@@ -27,6 +34,8 @@ class Scale(NamedTuple):
     colours: Colormap
     low: float
     high: float
+    above: bool = False
+    """Whether some values are above `high`; they have its colour."""
 
 
 def overlay(
@@ -47,7 +56,7 @@ def overlay(
         ValueError: If the map and the face differ in size, or the map is not finite.
 
     Example:
-        >>> overlay(np.ones((4, 4, 3)), np.eye(4), largest=1.0, colours=JET).shape
+        >>> overlay(np.ones((4, 4, 3)), np.eye(4), largest=1.0, colours=COLOURS).shape
         (4, 4, 3)
     """
     face, values = _pair(image, saliency)
@@ -56,13 +65,16 @@ def overlay(
     return (1 - opacity) * _grey(face) + opacity * colours(strength[..., 0])[..., :3]
 
 
-def tint(image: Picture, map_: Map, *, colours: Colormap) -> Picture:
+def tint(
+    image: Picture, map_: Map, *, colours: Colormap, largest: float = 1.0
+) -> Picture:
     """Colours a grey face by a map whose low values matter as much as its high ones.
 
     Args:
         image: Face with shape (h, w, 3) in [0, 1].
-        map_: Map with shape (h, w) in [0, 1].
+        map_: Map with shape (h, w), non-negative.
         colours: Colour map.
+        largest: Value drawn with the last colour, positive.
 
     Returns:
         RGB with shape (h, w, 3) in [0, 1].
@@ -71,35 +83,12 @@ def tint(image: Picture, map_: Map, *, colours: Colormap) -> Picture:
         ValueError: If the map and the face differ in size, or the map is not finite.
 
     Example:
-        >>> tint(np.ones((4, 4, 3)), np.eye(4), colours=JET).shape
+        >>> tint(np.ones((4, 4, 3)), np.eye(4), colours=COLOURS).shape
         (4, 4, 3)
     """
     face, values = _pair(image, map_)
-    return 0.5 * _grey(face) + 0.5 * colours(values)[..., :3]
-
-
-def blend(image: Picture, map_: Map) -> Picture:
-    """Adds half of the map's colour to the face: ``0.5 jet(map) + 1.0 image``, clipped.
-
-    Args:
-        image: Face with shape (h, w, 3) in [0, 1].
-        map_: Map with shape (h, w) in [0, 1].
-
-    Returns:
-        RGB with shape (h, w, 3) in [0, 1].
-
-    Raises:
-        ValueError: If the map and the face differ in size, or the map is not finite.
-
-    Example:
-        >>> blend(np.zeros((4, 4, 3)), np.eye(4))[0, 0].tolist()
-        [0.25, 0.0, 0.0]
-
-    References:
-        Fu, Damer, arXiv 2112.04827; the authors' script.
-    """
-    face, values = _pair(image, map_)
-    return np.clip(0.5 * JET(values)[..., :3] + face, 0, 1)
+    shares = np.clip(values / largest, 0, 1)
+    return 0.5 * _grey(face) + 0.5 * colours(shares)[..., :3]
 
 
 def decision(cosine: float, threshold: float) -> str:
@@ -166,11 +155,22 @@ def is_constant(values: Float[np.ndarray, "*shape"]) -> bool:
     return bool(np.ptp(values) <= 1e-6 * np.abs(values).max())
 
 
+def grid(count: int, columns: int) -> tuple[int, int]:
+    """Rows, and columns, at most those given, that leave the fewest places empty.
+
+    Example:
+        >>> grid(9, 8)
+        (2, 5)
+    """
+    rows = -(-count // columns)
+    return rows, -(-count // rows)
+
+
 def show(axis: Axes, picture: Picture, title: str) -> None:
-    """Draws a picture without ticks."""
+    """Draws a picture without ticks under its title, which may be a name."""
     shown = np.clip(finite(picture, f"picture of {title}"), 0, 1)
     axis.imshow(shown, interpolation="nearest")
-    axis.set_title(title, fontsize=11, parse_math=False)
+    write(axis.set_title("", fontsize=11), title, most=TITLE_LENGTH)
     axis.set_axis_off()
 
 
@@ -186,7 +186,7 @@ def draw_map(axis: Axes, map_: Map, scale: Scale, title: str) -> bool:
         show(axis, np.full((*values.shape, 3), 0.94), title)
         say(axis, f"constant map:\n{values.flat[0]:.3g} everywhere")
         return False
-    axis.set_title(title, fontsize=11, parse_math=False)
+    axis.set_title(title, fontsize=11)
     axis.imshow(
         values,
         cmap=scale.colours,
@@ -200,10 +200,8 @@ def draw_map(axis: Axes, map_: Map, scale: Scale, title: str) -> bool:
 def colour_bar(figure: FigureBase, axes: Axes | np.ndarray, scale: Scale) -> Colorbar:
     """One colour bar for all pictures that share a scale."""
     mappable = ScalarMappable(Normalize(scale.low, scale.high), scale.colours)
-    if isinstance(axes, Axes):
-        bar = figure.colorbar(mappable, cax=axes.inset_axes((1.04, 0, 0.06, 1)))
-    else:
-        bar = figure.colorbar(mappable, ax=axes, shrink=0.8, pad=0.03)
+    ends: Any = {"extend": "max" if scale.above else "neither"}
+    bar = figure.colorbar(mappable, ax=axes, shrink=0.8, pad=0.03, **ends)
     bar.set_label(scale.label)
     bar.ax.ticklabel_format(axis="y", scilimits=(-2, 2))
     return bar

@@ -4,26 +4,34 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Array, Float
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fxai_jax.methods.plq import SATURATED, SMALL_SUM, PixelQuality
 from fxai_jax.visualize.pictures import (
+    COLOURS,
     Picture,
     Scale,
     colour_bar,
     draw_map,
     finite,
+    grid,
     is_constant,
     show,
     tint,
 )
+from fxai_jax.visualize.words import write
 
-QUALITY = Scale("pixel quality", colormaps["RdYlGn"], 0, 1)
+QUALITY = Scale("pixel quality", COLOURS, 0.0, 1.0)
+
+OWN = 0.99
+"""Quantile of a face's map at which its own range ends: a few pixels are far above."""
 
 NAME_LENGTH = 20
 """Longer names are shortened in the middle on a contact sheet."""
+
+SMALLEST_WIDTH = 4.4
+"""Inches that the headings of a contact sheet take."""
 
 
 def quality_figure(
@@ -31,8 +39,12 @@ def quality_figure(
 ) -> Figure:
     """A face, the quality of its pixels, and both together.
 
-    The map is drawn from red (0) over yellow to green (1), whatever its own range. A
-    line below says what to do where the numbers cannot be trusted.
+    The map alone is drawn from 0 to 1, to compare faces; over the face from 0 to the
+    99 % quantile of its own values, to compare its pixels. A line below says what to do
+    where the numbers cannot be trusted.
+
+    Differs from the paper in: colours that colour-blind readers can tell apart, dark
+    blue for 0 to yellow for 1, where the paper draws red to green; and the own range.
 
     Args:
         image: Face with shape (h, w, 3) in [0, 1].
@@ -55,17 +67,21 @@ def quality_figure(
         'quality Q = 0.99...'
 
     References:
-        Terhörst et al., arXiv 2110.11001 (colours and range).
+        Terhörst et al., arXiv 2110.11001 (the range 0 to 1).
     """
-    figure = Figure(figsize=(8.6, 3.5), layout="constrained")
+    notes = _notes(result)
+    figure = Figure(figsize=(10, 3.3 + 0.2 * len(notes)), layout="constrained")
     map_ = finite(result.map, "map of the pixel quality")
     axes = figure.subplots(1, 2 if is_constant(map_) else 3)
     show(axes[0], image, name)
     if draw_map(axes[1], map_, QUALITY, "pixel quality"):
-        show(axes[2], tint(image, map_, colours=QUALITY.colours), "over the face")
-        colour_bar(figure, axes[2], QUALITY)
+        colour_bar(figure, axes[1], QUALITY)
+        own = _own_scale(map_)
+        tinted = tint(image, map_, colours=own.colours, largest=own.high)
+        show(axes[2], tinted, "over the face, own range")
+        colour_bar(figure, axes[2], own)
     figure.suptitle(_title(result), fontsize=13)
-    figure.supxlabel("\n".join(_notes(result)), fontsize=9)
+    figure.supxlabel("\n".join(notes), fontsize=9)
     return figure
 
 
@@ -107,25 +123,36 @@ def contact_sheet(
     values = finite(qualities, "quality")
     order = np.argsort(values, kind="stable")
     parts = _parts(order, limit)
-    rows = [-(-len(part) // columns) for part in parts.values()]
+    grids = [grid(len(part), columns) for part in parts.values()]
+    rows, width = [each[0] for each in grids], max(each[1] for each in grids)
     figure = Figure(
-        figsize=(1.3 * columns, 1.8 * sum(rows) + 0.4 * len(rows) + 0.4),
+        figsize=(
+            max(1.3 * width, SMALLEST_WIDTH),
+            1.65 * sum(rows) + 0.4 * len(rows) + 0.2,
+        ),
         layout="constrained",
     )
-    figure.suptitle(f"quality of {len(order)} faces, lowest first", fontsize=13)
+    what = "1 face" if len(order) == 1 else f"{len(order)} faces"
+    figure.suptitle(f"quality of {what}, lowest first", fontsize=13)
     blocks = figure.subfigures(len(parts), 1, squeeze=False, height_ratios=rows)
     for block, (words, part), count in zip(
         blocks.flat, parts.items(), rows, strict=True
     ):
         block.suptitle(words, fontsize=11)
-        axes = block.subplots(count, columns, squeeze=False).ravel()
+        axes = block.subplots(count, width, squeeze=False).ravel()
         for axis in axes[len(part) :]:
             axis.set_axis_off()
         for axis, (rank, index) in zip(axes, part, strict=False):
-            show(axis, face(index), _short(names[index]))
-            axis.title.set_fontsize(8)
+            show(axis, face(index), "")
+            write(axis.set_title("", fontsize=8), names[index], most=NAME_LENGTH)
             _write_below(axis, f"#{rank}: {values[index]:#.4g}")
     return figure
+
+
+def _own_scale(map_: np.ndarray) -> Scale:
+    high = float(np.quantile(map_, OWN)) or float(map_.max())
+    above = bool(map_.max() > high)
+    return QUALITY._replace(label=f"{QUALITY.label}, own range", high=high, above=above)
 
 
 def _write_below(axis: Axes, words: str) -> None:
@@ -170,10 +197,3 @@ def _parts(order: np.ndarray, limit: int) -> dict[str, Ranked]:
         f"the {half} lowest": ranked[:half],
         f"the {half} highest ({hidden} between them are not shown)": ranked[-half:],
     }
-
-
-def _short(name: str) -> str:
-    if len(name) <= NAME_LENGTH:
-        return name
-    half = (NAME_LENGTH - 1) // 2
-    return f"{name[:half]}…{name[-half:]}"

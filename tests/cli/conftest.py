@@ -1,5 +1,6 @@
 """What the commands draw, kept so that tests can read it."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ def saved(monkeypatch):
     figures, save = {}, Figure.savefig
 
     def watched(figure, path, **options):
-        figures[Path(path).name] = figure
+        name = re.sub(r"^\.[0-9a-f]{8}\.", "", Path(path).name)  # written beside
+        figures[name] = figure
         save(figure, path, **options)
 
     monkeypatch.setattr(Figure, "savefig", watched)

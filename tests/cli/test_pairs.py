@@ -54,6 +54,18 @@ def test_the_sample_pairs_need_no_file(tmp_path, capsys):
         assert sheet.size[0] == 1680
 
 
+def test_a_figure_has_the_format_and_the_dpi_that_were_asked_for(tmp_path, capsys):
+    run("pairs", "--show", "1", "--format", "svg", "--dpi", "30", "--out", tmp_path)
+    assert "pairs.svg" in capsys.readouterr().out
+    assert ">genuine</text>" in (tmp_path / "pairs.svg").read_text("utf-8")
+    run("pairs", "--show", "4", "--dpi", "30", "--out", tmp_path)
+    with Image.open(tmp_path / "pairs.png") as sheet:
+        assert sheet.size[0] == 4 * 2.8 * 30
+    for wrong in ("19", "99999", "many"):
+        assert "dpi" in fails(capsys, "pairs", "--dpi", wrong, "--out", tmp_path)
+    assert "png" in fails(capsys, "pairs", "--format", "gif", "--out", tmp_path)
+
+
 def test_bad_images_and_other_sizes_are_counted(folder, capsys):
     for i in range(7):
         (folder / f"bad_{i}.png").write_bytes(b"not an image")

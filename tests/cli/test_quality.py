@@ -27,7 +27,7 @@ def folder(tmp_path):
 def test_quality_ranks_faces_and_skips_bad_files(folder, tmp_path, capsys, saved):
     (folder / "broken.png").write_bytes(b"x")
     out = tmp_path / "out"
-    run("quality", folder, "--out", out, "--batch-size", "4")
+    run("quality", folder, "--out", out, "--batch-size", "4", "--format", "svg")
     streams = capsys.readouterr()
     assert "1 of 7 images were skipped" in streams.err
     with (out / "quality.csv").open() as stream:
@@ -37,7 +37,7 @@ def test_quality_ranks_faces_and_skips_bad_files(folder, tmp_path, capsys, saved
     qualities = [float(row["quality"]) for row in rows]
     assert qualities == sorted(qualities)
     assert len(rows) == 6
-    sheet = saved["quality.png"]
+    sheet = saved["quality.svg"]
     assert titles(sheet) == names
     values = [float(text.split(": ")[1]) for text in words(sheet)]
     assert values == pytest.approx(qualities, abs=1e-4)

@@ -7,6 +7,7 @@ import pytest
 
 from fxai_jax.evaluation import faithfulness
 from fxai_jax.evaluation.curve_areas import (
+    faithfulness_chart,
     faithfulness_rows,
     pair_measures,
     random_range,
@@ -14,11 +15,11 @@ from fxai_jax.evaluation.curve_areas import (
 from fxai_jax.evaluation.driver import evaluate
 from fxai_jax.evaluation.faithfulness import Faithfulness
 from fxai_jax.evaluation.perturbation import PRESETS, both_modes, percentile_ranks
-from fxai_jax.evaluation.registry import EXPLAINERS
+from fxai_jax.evaluation.registry import EXPLAINERS, REFERENCES
 from fxai_jax.evaluation.scores import score_pairs
 from fxai_jax.metrics.faithfulness import area, cosine_curve
 from fxai_jax.runs.options import RunOptions
-from fxai_jax.runs.running import run
+from fxai_jax.runs.running import Results, run
 from fxai_jax.runs.tasks import over_pairs
 from tests.evaluation.tiny import (
     SIZE,
@@ -351,11 +352,41 @@ def test_the_report_shows_rows_curves_and_notes(model, pairs):
             assert line.x.tolist() == [0, 25, 50, 75, 100]
             assert 100 * area(line.y) == pytest.approx(row[column], abs=1e-3)
             assert line.reference == (row["explainer"] != "made up")
+        bands = {name: line.band for name, line in panel.lines.items() if line.band}
+        assert list(bands) == ["made up", "centred Gaussian"]
+        for name, (low, high) in bands.items():
+            assert (low <= panel.lines[name].y + 1e-6).all()
+            assert (high >= panel.lines[name].y - 1e-6).all()
+    assert chart.highlighted == ["made up"]
     facts = report.manifest["options"]
     assert facts["evaluation"] == "faithfulness"
     assert facts["protocol"]["steps"] == 4
     assert (facts["seed"], facts["pairs"], facts["skipped"]) == (3, 3, 0)
     assert list(facts["seconds"]) == ["good", *ALL][:1] + [*ALL][1:]
+
+
+@pytest.mark.parametrize("preset", ["genuine", "rejected"])
+def test_the_best_explainers_stand_out_whatever_the_priors_do(pairs, preset):
+    names = ["fggb", "xssab", "gradient", "fame", "corrrise", "edges", *REFERENCES]
+    chosen = PRESETS[preset]
+    better = dict(
+        zip(names, (0.1, 0.5, 0.2, 0.4, 0.3, 0.9, 0.9, 0.9, 0.9), strict=True)
+    )
+
+    def found(gain):
+        values = {}
+        for curve in chosen.curves:
+            up = curve.mode == "insertion" or preset == "rejected"
+            values[curve.name] = np.full((4, 1, 6), 0.5 + (gain if up else -gain))
+        return Results(np.arange(4), values, [])
+
+    titles = {name: name.upper() for name in names}
+    curves = {name: found(gain) for name, gain in better.items()}
+    chart = faithfulness_chart(curves, titles, pairs, chosen)
+    assert chart.highlighted == ["XSSAB", "FAME", "CORRRISE", "GRADIENT"]
+    for panel in chart.panels:
+        bands = [name for name, line in panel.lines.items() if line.band]
+        assert bands == ["XSSAB", "CENTRED-GAUSSIAN"]
 
 
 @pytest.mark.usefixtures("made_up")

@@ -175,7 +175,8 @@ def test_the_roc_holds_the_best_rate_that_is_allowed(many):
 
 def test_a_histogram_holds_every_pair(rng):
     cosine = rng.uniform(-0.2, 0.9, 50).astype(np.float32)
-    ends, share = verification.histogram_stairs(cosine, (-0.5, 1.0))
+    columns = np.linspace(-0.5, 1.0, 21)
+    ends, share = verification.histogram_stairs(cosine, columns)
     assert ends.shape == share.shape
     assert share.sum() == pytest.approx(100)
     assert (share[0], share[-1]) == (0, 0)
@@ -184,20 +185,33 @@ def test_a_histogram_holds_every_pair(rng):
     assert share[8] == pytest.approx(100 * inside.mean())
 
 
+@pytest.mark.parametrize("spread", [1.0, 1e-4, 0.0])
+def test_no_column_lies_on_both_sides_of_the_threshold(rng, spread):
+    for threshold in (*rng.uniform(-1, 1, 20), -1.0, 1.0):
+        cosine = (0.1 + spread * rng.uniform(-0.3, 0.8, 30)).astype(np.float32)
+        ends = verification.histogram_ends(cosine, float(threshold))
+        assert threshold in ends
+        assert ends[0] <= cosine.min() <= cosine.max() < ends[-1]
+        _, share = verification.histogram_stairs(cosine, ends)
+        accepted = share[1:-1][ends[:-1] >= threshold].sum()
+        assert accepted == pytest.approx(100 * np.mean(cosine >= threshold))
+
+
 def test_the_chart_shows_the_roc_of_groups_and_the_histogram(many):
     light = ["dim", "dim", "bright"] * 100
     cosine, genuine = many.cosine, many.pairs.genuine
     scores = scored(cosine, genuine, light=light)
     curves, shares = verification.chart(scores).panels
     assert (curves.title, curves.log_x) == ("ROC", True)
+    assert (curves.y_range, shares.y_range) == ((0, 100), (0, None))
     assert list(curves.lines) == ["all", "light=dim", "light=bright"]
     bright = np.array(light) == "bright"
     far, tar = verification.roc_stairs(cosine[bright], genuine[bright])
     np.testing.assert_array_equal(curves.lines["light=bright"].x, far)
     np.testing.assert_array_equal(curves.lines["light=bright"].y, tar)
     assert list(shares.lines) == ["genuine", "impostor", "EER threshold"]
-    span = (cosine.min(), cosine.max())
-    ends, share = verification.histogram_stairs(cosine[genuine], span)
+    columns = verification.histogram_ends(cosine, shares.lines["EER threshold"].x[0])
+    ends, share = verification.histogram_stairs(cosine[genuine], columns)
     np.testing.assert_array_equal(shares.lines["genuine"].x, ends)
     np.testing.assert_array_equal(shares.lines["genuine"].y, share)
     line = shares.lines["EER threshold"]

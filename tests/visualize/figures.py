@@ -53,17 +53,21 @@ def brightest(picture, without):
 
 
 def curves(figure, panel):
-    """The drawn lines of a panel, or of its title, by their names in the legend."""
+    """The drawn lines of a panel, or of its title, by their names."""
     axis = titled(figure, panel) if isinstance(panel, str) else panel
-    legend = figure.legends[0]
-    names = {
-        (line.get_color(), line.get_linestyle()): text.get_text()
-        for line, text in zip(legend.get_lines(), legend.get_texts(), strict=True)
-    }
     return {
-        names[line.get_color(), line.get_linestyle()]: line.get_xydata().T
+        line.get_label(): line.get_xydata().T
         for line in axis.get_lines()
-        if (line.get_color(), line.get_linestyle()) in names  # not the zero line
+        if not line.get_label().startswith("_child")  # the zero line
+    }
+
+
+def legend(owner):
+    """Words of the legend of a figure or of its axes, with colour and style."""
+    drawn = owner.legends[0] if hasattr(owner, "legends") else owner.get_legend()
+    return {
+        text.get_text(): (line.get_color(), line.get_linestyle())
+        for text, line in zip(drawn.get_texts(), drawn.get_lines(), strict=True)
     }
 
 

@@ -1,9 +1,8 @@
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from fxai_jax import visualize
-from fxai_jax.methods.amva import Variation, difference
+from fxai_jax.methods.amva import Variation
 from tests.visualize.figures import (
     brightest,
     image,
@@ -16,7 +15,7 @@ from tests.visualize.figures import (
 )
 
 GREY = np.full((24, 24, 3), 0.5, np.float32)
-LABELS = ["high (n = 7)", "low (n = 9)"]
+LABELS = ["high quality", "low quality"]
 
 
 def group(rng, std=0.2):
@@ -28,9 +27,8 @@ def constant(value):
     return Variation(*np.full((4, 24, 24), value, np.float32))
 
 
-def draw(high, low, **options):
-    apart = difference(*(Variation(*map(jnp.asarray, v)) for v in (high, low)))
-    return visualize.variation_figure(high, low, apart, counts=(7, 9), **options)
+def draw(high, low, counts=(7, 9), **options):
+    return visualize.variation_figure(high, low, counts=counts, **options)
 
 
 def density(figure, what):
@@ -40,12 +38,12 @@ def density(figure, what):
 
 def test_attention_lies_upright_on_the_face(tmp_path):
     figure = visualize.attention_figure(GREY, spot(3, 14), name="someone")
-    assert titles(figure) == ["someone", "0.5 jet(activation) + face", "activation"]
-    added = np.asarray(image(figure, "0.5 jet(activation) + face").get_array())
+    assert titles(figure) == ["someone", "over the face", "activation"]
+    added = np.asarray(image(figure, "over the face").get_array())
     assert brightest(added, added[0, 0]) == (3, 14)
     alone = image(figure, "activation")
     assert alone.get_array()[3, 14] == 1
-    assert (alone.norm.vmin, alone.norm.vmax, alone.cmap.name) == (0, 1, "jet")
+    assert (alone.norm.vmin, alone.norm.vmax, alone.cmap.name) == (0, 1, "viridis")
     assert scales(figure) == [("activation", 0, 1)]
     save(figure, tmp_path)
 
@@ -65,29 +63,33 @@ def test_groups_share_one_scale_per_kind(rng, tmp_path):
     high, low = group(rng), group(rng, std=0.5)
     figure = draw(high, low)
     largest = float(low.std.max())
-    expected = [
+    assert scales(figure)[:2] == [
         ("activation", 0, 1),
-        ("standard deviation", 0, pytest.approx(largest)),
-        ("difference / its maximum", 0, 1),
+        ("standard deviation of the activation", 0, pytest.approx(largest)),
     ]
-    assert scales(figure) == expected
+    assert figure.get_suptitle() == (
+        "attention: high quality (7 faces) and low quality (9 faces)"
+    )
     for label, values in zip(LABELS, (high, low), strict=True):
-        drawn = image(figure, f"std, {label}")
+        drawn = image(figure, f"standard deviation, {label}")
         assert (drawn.norm.vmin, drawn.norm.vmax) == (0, pytest.approx(largest))
         np.testing.assert_array_equal(drawn.get_array(), values.std)
         np.testing.assert_array_equal(
-            image(figure, f"mean, {label}").get_array(), values.mean
+            image(figure, f"mean activation, {label}").get_array(), values.mean
         )
     save(figure, tmp_path)
 
 
-def test_differences_are_named_with_their_maximum(rng):
+def test_differences_have_their_values_and_each_a_colour_bar(rng):
     high, low = group(rng), group(rng)
     figure = draw(high, low)
-    for what in ("std", "spread"):
+    named = {"std": "standard deviation", "spread": "spread"}
+    for (what, title), scale in zip(named.items(), scales(figure)[2:], strict=True):
         apart = np.abs(getattr(high, what) - getattr(low, what))
-        drawn = image(figure, f"{what}, |high - low| ≤ {apart.max():.2g}")
-        np.testing.assert_allclose(drawn.get_array(), apart / apart.max(), rtol=1e-5)
+        drawn = image(figure, f"{title}: high - low")
+        np.testing.assert_array_equal(drawn.get_array(), apart)
+        assert (drawn.norm.vmin, drawn.norm.vmax) == (0, apart.max())
+        assert scale == ("magnitude of the difference", 0, pytest.approx(apart.max()))
 
 
 def test_densities_belong_to_the_groups_and_integrate_to_one(rng):
@@ -104,12 +106,15 @@ def test_densities_belong_to_the_groups_and_integrate_to_one(rng):
 
 def test_an_example_shows_where_it_deviates(rng):
     two = group(rng), group(rng)
-    figure = draw(*two, example=(GREY, spot(3, 14)))
-    added = np.asarray(image(figure, "one face's deviation").get_array())
+    figure = draw(*two, counts=(1, 1), example=("someone", GREY, spot(3, 14)))
+    assert "high quality (1 face)" in figure.get_suptitle()
+    np.testing.assert_array_equal(image(figure, "someone").get_array(), GREY)
+    added = np.asarray(image(figure, "its deviation from the mean").get_array())
     assert brightest(added, added[0, 0]) == (3, 14)
-    assert ("deviation / its maximum", 0, 1) in scales(figure)
-    figure = draw(*two, example=(GREY, np.zeros((24, 24))))
+    assert scales(figure)[-1] == ("deviation, largest = 1", 0, 1)
+    figure = draw(*two, example=("someone", GREY, np.zeros((24, 24))))
     assert words(figure) == ["the map is that\nof good faces"]
+    assert "someone" in titles(figure)
 
 
 def test_constant_groups_are_said_not_drawn(rng, tmp_path):
@@ -124,9 +129,9 @@ def test_constant_groups_are_said_not_drawn(rng, tmp_path):
 def test_one_constant_group_leaves_the_other_drawn(rng, tmp_path):
     figure = draw(constant(0.25), group(rng))
     assert words(figure) == ["constant map:\n0.25 everywhere"] * 2
-    assert titled(figure, "std, low (n = 9)").images
+    assert titled(figure, "standard deviation, low quality").images
     first, second = density(figure, "std").lines
-    assert first.get_label() == "high (n = 7): all 0.25"
+    assert first.get_label() == "high quality: all 0.25"
     assert len(second.get_xdata()) > 2
     save(figure, tmp_path)
 

@@ -4,7 +4,7 @@ from matplotlib.colors import to_rgb
 
 from fxai_jax.evaluation.report import Chart, Line, Panel
 from fxai_jax.visualize import curves_figure
-from tests.visualize.figures import curves, save, titles
+from tests.visualize.figures import curves, legend, save, titles
 
 X = np.arange(5)
 
@@ -120,3 +120,80 @@ def test_a_logarithmic_axis_is_one():
     [axis] = draw([Panel("t", "x", "y", {"a": band})]).axes
     box = axis.collections[0].get_paths()[0].get_extents()
     assert (box.ymin, box.ymax) == (-0.5, 2)
+
+
+def test_few_lines_stand_out_of_many(tmp_path):
+    names = [f"explainer {i}" for i in range(13)]
+    panels = [panel(*names, "chance"), panel(*names, "chance")]
+    for each in panels:
+        line = each.lines["chance"]
+        each.lines["chance"] = line._replace(reference=True)
+        for name in ("explainer 4", "explainer 0"):
+            each.lines[name] = each.lines[name]._replace(band=(X - 1.0, X + 1.0))
+    figure = draw(panels, columns=2, highlighted=["explainer 7", "explainer 4"])
+    save(figure, tmp_path)
+    for axis in figure.axes:
+        lines = {line.get_label(): line for line in axis.get_lines()}
+        faint = [name for name in names if name[-2:] not in (" 7", " 4")]
+        assert len(faint) == 11
+        assert all(to_rgb(lines[name].get_color())[0] > 0.7 for name in faint)
+        assert {is_grey(lines[name].get_color()) for name in faint} == {True}
+        shown = [lines[name] for name in ("explainer 7", "explainer 4", "chance")]
+        assert [is_grey(line.get_color()) for line in shown] == [False, False, True]
+        assert to_rgb(shown[2].get_color())[0] < 0.2
+        above = min(line.get_zorder() for line in shown)
+        assert above > max(lines[name].get_zorder() for name in faint)
+        assert len(axis.collections) == 1  # the band of explainer 0 would hide others
+    first, second, chance, others = legend(figure)
+    assert [first, second, chance] == ["explainer 7", "explainer 4", "chance"]
+    assert others.replace("\n", " ") == f"others: {'; '.join(faint)}"
+
+
+def test_panels_that_share_no_line_have_legends_of_their_own(tmp_path):
+    figure = draw([panel("a", "b"), panel("c")], columns=2)
+    save(figure, tmp_path)
+    assert not figure.legends
+    left, right = figure.axes
+    assert [*legend(left)] == ["a", "b"]
+    assert [*legend(right)] == ["c"]
+    assert legend(left)["a"] == legend(right)["c"]  # the first colour, in both
+
+
+def test_a_legend_of_many_groups_fits_the_figure():
+    figure = draw([panel(*(f"group {i}" for i in range(60)))])
+    figure.draw_without_rendering()
+    box = figure.legends[0].get_window_extent()
+    assert box.y0 >= 0
+    assert box.y1 <= figure.bbox.height
+    assert box.x0 > figure.axes[0].get_window_extent().x1
+    assert box.x1 <= figure.bbox.width
+
+
+def test_names_of_lines_are_written_as_they_are(tmp_path):
+    names = ["_hidden", "$x^$_{", "a\udcc4.png", "n" * 90]
+    figure = draw([panel(*names)])
+    save(figure, tmp_path)
+    expected = ["_hidden", "$x^$_{", r"a\xc4.png", f"{'n' * 13}…{'n' * 13}"]
+    assert [*legend(figure)] == expected
+
+
+@pytest.mark.parametrize(
+    ("y_range", "ends"), [((0.0, 100.0), (0, 100)), ((0.0, None), (0, 96.9))]
+)
+def test_rates_keep_their_natural_ends(y_range, ends):
+    rising = Panel("t", "x", "y", {"a": Line(X, np.linspace(60, 95.15, 5))})
+    [axis] = draw([rising._replace(y_range=y_range)]).axes
+    assert axis.get_ylim() == pytest.approx(ends, abs=0.1)
+    [axis] = draw([rising]).axes
+    assert axis.get_ylim() == pytest.approx((58.2, 96.9), abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("value", "ends"),
+    [(0.5, (-0.025, 0.525)), (-0.5, (-0.525, 0.025)), (0.0, (-0.05, 1.05))],
+)
+@pytest.mark.parametrize("rounding", [0, 1e-9])
+def test_a_constant_curve_is_drawn_over_zero(value, ends, rounding):
+    line = Line(X, value * (1 + rounding * X))
+    [axis] = draw([Panel("t", "x", "y", {"a": line})]).axes
+    assert axis.get_ylim() == pytest.approx(ends, abs=1e-6)

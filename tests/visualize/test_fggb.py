@@ -4,7 +4,7 @@ import pytest
 from fxai_jax import visualize
 from fxai_jax.array_types import PairSaliency
 from fxai_jax.data.samples import sample_face
-from tests.visualize.figures import save, scales, spot, titles, words
+from tests.visualize.figures import save, scales, spot, titles
 
 SIZE = 112
 
@@ -44,12 +44,31 @@ def test_one_colour_scale_per_kind():
     assert dissimilar[2] / similar[2] == pytest.approx(5 / 4)
 
 
-def test_an_empty_map_is_said_not_drawn():
-    alone = saliency(at(50, 50), np.zeros((SIZE, SIZE)))
-    figure = draw(alone, alone)
-    assert titles(figure).count("no dissimilarity") == 2
-    assert [label for label, *_ in scales(figure)] == ["similarity, blurred"]
-    assert words(figure) == [visualize.NOTHING] * 2
+@pytest.mark.parametrize("share", [0.0, 0.009])
+@pytest.mark.parametrize("empty", ["similarity", "dissimilarity"])
+def test_an_empty_kind_has_no_column_but_a_line(empty, share):
+    maps = {"similarity": at(50, 50), "dissimilarity": at(50, 50)}
+    maps[empty] = share * maps[empty]
+    figure = draw(*2 * [saliency(**maps)])
+    (drawn,) = {*maps} - {empty}
+    assert titles(figure) == ["probe", drawn, "gallery", drawn]
+    assert [label for label, *_ in scales(figure)] == [f"{drawn}, blurred"]
+    expected = f"No {empty} is drawn: it is below 1 % of the {drawn}."
+    assert figure.get_supxlabel() == expected
+    both = draw(*2 * [saliency(at(50, 50), at(50, 50, 0.02))])
+    assert len(titles(both)) == 6
+    assert both.get_supxlabel() == ""
+    # The faces are as large as beside two columns.
+    widths = [f.get_size_inches()[0] for f in (figure, both)]
+    assert widths == pytest.approx([5.2, 8.2])
+
+
+def test_maps_of_zeros_leave_the_faces(tmp_path):
+    nothing = saliency(*np.zeros((2, SIZE, SIZE)))
+    figure = draw(nothing, nothing)
+    assert titles(figure) == ["probe", "gallery"]
+    assert figure.get_supxlabel() == "All maps are zero: no pixel counts."
+    save(figure, tmp_path)
 
 
 def test_maps_that_are_not_finite_are_refused():

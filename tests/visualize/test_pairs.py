@@ -44,8 +44,8 @@ def test_labels_frames_names_and_groups_are_those_of_the_list(tmp_path):
     for i, axis in enumerate(figure.axes):
         genuine = pairs.genuine[i]
         assert axis.get_title() == ("genuine" if genuine else "impostor")
-        ((red, green, _),) = colours(axis)
-        assert (green > red) == genuine
+        ((red, _, blue),) = colours(axis)
+        assert (blue > red) == genuine
         names = [text.get_text() for text in axis.texts]
         places = pairs.probe[i], pairs.gallery[i]
         assert names == ["/".join(pairs.images[p].split("/")[-2:]) for p in places]

@@ -32,25 +32,38 @@ def test_quality_figure_names_face_and_quality(tmp_path):
     figure = visualize.quality_figure(GREY, result(spot(3, 4)), name="someone")
     expected = "quality Q = 0.600   (SER-FIQ 0.6915 ± 0.0021)"
     assert figure.get_suptitle() == expected
-    assert titles(figure) == ["someone", "pixel quality", "over the face"]
+    assert titles(figure) == ["someone", "pixel quality", "over the face, own range"]
     assert figure.get_supxlabel() == ""
     save(figure, tmp_path)
 
 
-def test_quality_is_drawn_from_red_to_green_whatever_its_range():
-    figure = visualize.quality_figure(GREY, result(spot(3, 4, height=0.2)))
+def test_quality_is_drawn_to_1_and_over_the_face_to_its_own_end(rng):
+    map_ = 0.2 * rng.uniform(size=(24, 24))
+    map_[3, 4] = 0.9
+    figure = visualize.quality_figure(GREY, result(map_))
     drawn = image(figure, "pixel quality")
-    assert drawn.cmap.name == "RdYlGn"
     assert (drawn.norm.vmin, drawn.norm.vmax) == (0, 1)
-    assert scales(figure) == [("pixel quality", 0, 1)]
-    low, _, high = (drawn.cmap(x)[:3] for x in (0.0, 0.5, 1.0))
-    assert low[0] > low[1]
-    assert high[1] > high[0]
+    end = np.quantile(map_, 0.99)
+    expected = [("pixel quality", 0, 1), ("pixel quality, own range", 0, end)]
+    for found, scale in zip(scales(figure), expected, strict=True):
+        assert found == (scale[0], *map(pytest.approx, scale[1:]))
+    over = np.asarray(image(figure, "over the face, own range").get_array())
+    last = 0.25 + np.array(drawn.cmap(1.0)[:3]) / 2
+    np.testing.assert_allclose(over[3, 4], last)
+    np.testing.assert_array_equal(over[map_ >= end], over[[3], 4].repeat(6, axis=0))
+
+
+def test_the_colours_of_quality_grow_lighter_to_every_eye():
+    """Also without the red and green that some readers cannot tell apart."""
+    drawn = image(visualize.quality_figure(GREY, result(spot(3, 4))), "pixel quality")
+    colours = drawn.cmap(np.linspace(0, 1, 32))[:, :3]
+    for weights in ([0.2126, 0.7152, 0.0722], [0.5, 0.5, 0.0]):
+        assert (np.diff(colours @ weights) > 0).all()
 
 
 def test_the_map_lies_upright_on_the_face():
     figure = visualize.quality_figure(GREY, result(spot(3, 14)))
-    over = np.asarray(image(figure, "over the face").get_array())
+    over = np.asarray(image(figure, "over the face, own range").get_array())
     assert brightest(over, over[0, 0]) == (3, 14)
 
 
@@ -126,6 +139,18 @@ def test_long_names_keep_both_ends():
     name = "2024-05-17_session_of_the_morning_0042.png"
     figure = visualize.contact_sheet(lambda i: GREY, np.array([0.5]), [name])
     assert titles(figure) == ["2024-05-1…_0042.png"]
+
+
+@pytest.mark.parametrize(
+    ("count", "rows", "empty"),
+    [(1, 1, 0), (6, 1, 0), (9, 2, 1), (17, 3, 1), (64, 8, 0)],
+)
+def test_a_contact_sheet_has_few_empty_places(count, rows, empty):
+    figure = sheet(np.linspace(0, 1, count))
+    assert sum(not a.images for a in figure.axes) == empty
+    assert len({a.get_subplotspec().rowspan.start for a in figure.axes}) == rows
+    width, _ = figure.get_size_inches()
+    assert width == max(1.3 * len(figure.axes) / rows, 4.4)
 
 
 def test_contact_sheets_refuse_what_does_not_fit():

@@ -17,8 +17,11 @@ from fxai_jax.checkpoints import load_backbone
 from fxai_jax.cli.explain.writing import free_stem, write_explained
 from fxai_jax.cli.options import (
     DEFAULT,
+    FIGURES,
     OUT,
     Backbone,
+    FigureFiles,
+    Figures,
     Files,
     Landmarks,
     Out,
@@ -49,6 +52,7 @@ def explain_amva(
     seed: Seed = 0,
     batch_size: int = 4,
     landmarks: Landmarks = None,
+    figures: Figures = FIGURES,
     out: Out = OUT,
 ) -> None:
     """Show where a network looks, and how that varies with image quality (AMVA).
@@ -75,10 +79,10 @@ def explain_amva(
     if len(used) < amva.SMALLEST_SET:
         for i, path in enumerate(used):
             row = {name: values[i] for name, values in found.values.items()}
-            _write_attention(out, path, read(path), row, card, told)
+            _write_attention(out, path, read(path), row, card, told, figures)
         return
     told["fraction"] = min(max(fraction, 2 / len(used)), 0.5)
-    _write_groups(out, used, read, found, card, told)
+    _write_groups(out, used, read, found, card, told, figures)
 
 
 def _write_attention(
@@ -88,12 +92,13 @@ def _write_attention(
     row: Mapping[str, np.ndarray],
     card: Card,
     options: Mapping[str, Any],
+    files: FigureFiles,
 ) -> None:
     map_ = amva.finished_map(row["activation"], card.image_size)
     figure = visualize.attention_figure(face, map_, name=printable(path.stem))
     manifest = make_manifest(card, {"image": path}, options)
     stem = free_stem(out, "amva", {"image": path})
-    write_explained(stem, figure, {**row, "map": map_}, manifest)
+    write_explained(stem, figure, {**row, "map": map_}, manifest, files)
 
 
 def _write_groups(
@@ -103,6 +108,7 @@ def _write_groups(
     found: Results,
     card: Card,
     options: Mapping[str, Any],
+    files: FigureFiles,
 ) -> None:
     activations = jnp.asarray(found.values["activation"])
     groups = quality_groups(
@@ -115,12 +121,13 @@ def _write_groups(
         out / "amva",
         activations[groups.high],
         activations[groups.low],
-        (read(worst), activations[groups.low[0]]),
+        (worst.stem, read(worst), activations[groups.low[0]]),
         make_manifest(
             card,
             {str(i): path for i, path in enumerate(paths)},
             {**options, "worst": str(worst)},
         ),
+        files,
     )
 
 
@@ -128,22 +135,23 @@ def write_variation(
     stem: Path,
     high: Float[Array, "n i j"],
     low: Float[Array, "m i j"],
-    example: tuple[Pixels, Float[Array, "i j"]],
+    example: tuple[str, Pixels, Float[Array, "i j"]],
     manifest: Mapping[str, Any],
+    files: FigureFiles = FIGURES,
 ) -> None:
     """Writes how the attention of two groups varies, and one face's deviation."""
-    face, activation = example
+    name, face, activation = example
     groups = amva.compare(high, low, face.shape[:2])
     deviation = np.asarray(amva.example_deviation(groups, activation))
     arrays = flat("high", groups.high) | flat("low", groups.low)
     arrays |= flat("difference", groups.difference) | {"deviation": deviation}
     arrays |= {"high_activations": np.asarray(high), "low_activations": np.asarray(low)}
     figure = visualize.variation_figure(
-        *jax.device_get((groups.high, groups.low, groups.difference)),
-        example=(face, deviation),
+        *jax.device_get((groups.high, groups.low)),
+        example=(name, face, deviation),
         counts=(len(high), len(low)),
     )
-    write_explained(stem, figure, arrays, manifest)
+    write_explained(stem, figure, arrays, manifest, files)
     Console().print(_table(groups))
 
 

@@ -13,8 +13,11 @@ from fxai_jax.checkpoints import load_backbone
 from fxai_jax.cli.explain.writing import PAIR_COLUMNS, free_stem, pair_cells, write_pair
 from fxai_jax.cli.options import (
     DEFAULT,
+    FIGURES,
     OUT,
     Backbone,
+    FigureFiles,
+    Figures,
     Landmarks,
     Out,
     Threshold,
@@ -39,6 +42,7 @@ def explain_fggb(
     gradient: GradientForm = "absolute",
     landmarks: Landmarks = None,
     chunk_size: int = 16,
+    figures: Figures = FIGURES,
     out: Out = OUT,
 ) -> None:
     """Show which pixels make two faces match, and which make them differ (FGGB).
@@ -66,7 +70,7 @@ def explain_fggb(
     told = {"method": "fggb", **options, "threshold": threshold}
     told |= landmark_facts(landmarks)
     stem = free_stem(made(out), "fggb", {"probe": probe, "gallery": gallery})
-    write_fggb(stem, (probe, gallery), (a, b), result, card, told)
+    write_fggb(stem, (probe, gallery), (a, b), result, card, told, figures)
     table = Table(*PAIR_COLUMNS)
     table.add_row(*pair_cells(result, threshold, seconds))
     Console().print(table)
@@ -79,6 +83,7 @@ def write_fggb(
     result: BothSides,
     card: Card,
     options: Mapping[str, Any],
+    files: FigureFiles = FIGURES,
 ) -> None:
     """Writes what FGGB says of a pair; `options` hold the threshold."""
     figure = visualize.pair_figure(
@@ -88,4 +93,4 @@ def write_fggb(
         threshold=options["threshold"],
         names=(printable(paths[0].stem), printable(paths[1].stem)),
     )
-    write_pair(stem, figure, paths, result, card, options)
+    write_pair(stem, figure, paths, result, card, options, files=files)

@@ -15,8 +15,11 @@ from fxai_jax.checkpoints import load_backbone
 from fxai_jax.cli.explain.writing import PAIR_COLUMNS, free_stem, pair_cells, write_pair
 from fxai_jax.cli.options import (
     DEFAULT,
+    FIGURES,
     OUT,
     Backbone,
+    FigureFiles,
+    Figures,
     Landmarks,
     Out,
     Threshold,
@@ -43,6 +46,7 @@ def explain_frequency(
     perturb: Perturb = "probe",
     threshold: Threshold = None,
     landmarks: Landmarks = None,
+    figures: Figures = FIGURES,
     out: Out = OUT,
 ) -> None:
     """Show which spatial frequencies carry the decision on a pair.
@@ -72,7 +76,7 @@ def explain_frequency(
     told = {"method": "frequency", **layout, "perturb": perturb}
     told |= {"threshold": threshold, **landmark_facts(landmarks)}
     stem = free_stem(made(out), "frequency", {"probe": probe, "gallery": gallery})
-    write_frequency(stem, (probe, gallery), (a, b), result, bands, card, told)
+    write_frequency(stem, (probe, gallery), (a, b), result, bands, card, told, figures)
     table = Table(*PAIR_COLUMNS)
     table.add_row(*pair_cells(result, threshold, seconds))
     Console().print(table)
@@ -86,6 +90,7 @@ def write_frequency(
     bands: Bands,
     card: Card,
     options: Mapping[str, Any],
+    files: FigureFiles = FIGURES,
 ) -> None:
     """Writes what the frequencies say of a pair; `options` hold the threshold."""
     figure = visualize.frequency_figure(
@@ -96,4 +101,4 @@ def write_frequency(
         threshold=options["threshold"],
     )
     layout = {"edges": bands.edges, "coefficients": bands.coefficients}
-    write_pair(stem, figure, paths, result, card, options, layout)
+    write_pair(stem, figure, paths, result, card, options, layout, files)

@@ -13,8 +13,11 @@ from fxai_jax.checkpoints import load_backbone
 from fxai_jax.cli.explain.writing import free_stem, write_explained
 from fxai_jax.cli.options import (
     DEFAULT,
+    FIGURES,
     OUT,
     Backbone,
+    FigureFiles,
+    Figures,
     Landmarks,
     Out,
     Passes,
@@ -44,6 +47,7 @@ def explain_plq(
     passes: Passes = 100,
     seed: Seed = 0,
     landmarks: Landmarks = None,
+    figures: Figures = FIGURES,
     out: Out = OUT,
 ) -> None:
     """Show which pixels of a face are good enough for recognition (PLQ).
@@ -65,7 +69,7 @@ def explain_plq(
     told = {"method": "plq", **options, "seed": seed, **constants}
     told |= landmark_facts(landmarks)
     stem = free_stem(made(out), "plq", {"image": image})
-    write_plq(stem, image, face, result, card, told)
+    write_plq(stem, image, face, result, card, told, figures)
     table = Table(*COLUMNS, "compile s")
     table.add_row(*plq_cells(result), f"{seconds:.1f}")
     Console().print(table)
@@ -78,12 +82,13 @@ def write_plq(
     result: PixelQuality,
     card: Card,
     options: Mapping[str, Any],
+    files: FigureFiles = FIGURES,
 ) -> None:
     """Writes what PLQ says of a face; `options` hold the regression."""
     tell(STDERR, notices(result, options["regression"]))
     figure = visualize.quality_figure(face, result, name=printable(path.stem))
     manifest = make_manifest(card, {"image": path}, options)
-    write_explained(stem, figure, flat("", result), manifest)
+    write_explained(stem, figure, flat("", result), manifest, files)
 
 
 def plq_cells(result: PixelQuality) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from fxai_jax import visualize
 from fxai_jax.cards import Card
+from fxai_jax.cli.options import FIGURES, FigureFiles
 from fxai_jax.command_line import STDERR
 from fxai_jax.data.names import printable
 from fxai_jax.explain import both_sides
@@ -26,11 +27,11 @@ def write_explained(
     figure: Any,
     arrays: Mapping[str, np.ndarray],
     manifest: Mapping[str, Any],
+    files: FigureFiles = FIGURES,
 ) -> None:
-    """Writes ``stem.png``, ``stem.npz`` and ``stem.json``."""
+    """Writes the figure, ``stem.npz`` and ``stem.json``."""
     write_result(stem, arrays, manifest)
-    figure.savefig(f"{stem}.png", dpi=150)
-    print(printable(f"wrote {stem}.png, .npz and .json"))
+    print(printable(f"wrote {files.save(figure, stem)}, .npz and .json"))
 
 
 def free_stem(out: Path, method: str, inputs: Mapping[str, Path]) -> Path:
@@ -80,13 +81,15 @@ def write_pair(
     card: Card,
     options: Mapping[str, Any],
     layout: Mapping[str, Any] | None = None,
+    files: FigureFiles = FIGURES,
 ) -> None:
     """Writes what a method says of both faces of a pair, and tells its notices."""
     tell(STDERR, both_sides.notices(result))
     inputs = dict(zip(("probe", "gallery"), paths, strict=True))
     arrays = flat("probe", result.probe) | flat("gallery", result.gallery)
     arrays |= {name: np.asarray(value) for name, value in (layout or {}).items()}
-    write_explained(stem, figure, arrays, make_manifest(card, inputs, options))
+    manifest = make_manifest(card, inputs, options)
+    write_explained(stem, figure, arrays, manifest, files)
 
 
 def pair_cells(

@@ -54,7 +54,7 @@ def test_one_face_has_a_map(tmp_path, activations, saved):
 @pytest.mark.slow
 def test_a_set_is_split_by_quality(folder, tmp_path, activations, capsys, saved):
     out = tmp_path / "set"
-    run("explain", "amva", folder, "--out", out, "--passes", "20")
+    run("explain", "amva", folder, "--out", out, "--passes", "20", "--format", "svg")
     arrays, manifest = results(out / "amva")
     assert len(manifest["inputs"]) == 4
     assert manifest["options"]["worst"].endswith("a_partial.png")
@@ -72,7 +72,7 @@ def test_a_set_is_split_by_quality(folder, tmp_path, activations, capsys, saved)
     _, distance, area = scalars(expected)
     printed = " ".join(capsys.readouterr().out.split())
     assert f"std maps {distance:.4f}, AUROC of the deviation {area:.3f}" in printed
-    assert titles(saved["amva.png"])[0] == "mean, high (n = 2)"
+    assert titles(saved["amva.svg"])[0] == "mean activation, high quality"
 
 
 @pytest.mark.slow

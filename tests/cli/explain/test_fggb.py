@@ -21,7 +21,16 @@ from tests.visualize.figures import image, titles
 def test_maps_manifest_and_figure_are_those_of_the_method(tmp_path, capsys, saved):
     run(
         *("explain", "fggb", sample_path("a_1"), sample_path("c_1")),
-        *("--gradient", "split", "--threshold", "-0.5", "--out", tmp_path),
+        *(
+            "--gradient",
+            "split",
+            "--threshold",
+            "-0.5",
+            "--out",
+            tmp_path,
+            "--format",
+            "pdf",
+        ),
     )
     assert "accepted" in capsys.readouterr().out
     maps, manifest = results(tmp_path / "fggb_a_1_c_1")
@@ -46,7 +55,7 @@ def test_maps_manifest_and_figure_are_those_of_the_method(tmp_path, capsys, save
         expected = explain(model, *pair, threshold=-0.5)
         for field, value in expected._asdict().items():
             assert relative(maps[f"{side}_{field}"], value) < 0.02, (side, field)
-    figure = saved["fggb_a_1_c_1.png"]
+    figure = saved["fggb_a_1_c_1.pdf"]
     assert titles(figure)[:1] == ["a_1"]
     np.testing.assert_array_equal(image(figure, "a_1").get_array(), faces[0])
     assert figure.get_suptitle() == "cosine -0.124 ≥ threshold -0.500: accepted"

@@ -14,6 +14,7 @@ def test_influences_and_figure_are_those_of_the_method(tmp_path, capsys, saved):
     run(
         *("explain", "frequency", sample_path("a_1"), sample_path("a_2")),
         *("--width", "8", "--corners", "drop", "--perturb", "both", "--out", tmp_path),
+        *("--format", "svg"),
     )
     assert "accepted" in capsys.readouterr().out
     arrays, manifest = results(tmp_path / "frequency_a_1_a_2")
@@ -39,7 +40,7 @@ def test_influences_and_figure_are_those_of_the_method(tmp_path, capsys, saved):
         for field, value in expected._asdict().items():
             np.testing.assert_allclose(arrays[f"{side}_{field}"], value, atol=2e-5)
     assert abs(arrays["probe_directed"]).max() > 0.1
-    figure = saved["frequency_a_1_a_2.png"]
+    figure = saved["frequency_a_1_a_2.svg"]
     assert figure.get_suptitle() == "cosine 0.800 ≥ threshold 0.450: accepted"
     (bars,) = (a for a in figure.axes if a.get_ylabel().startswith("cosine lost"))
     heights = [bar.get_height() for bar in bars.patches]

@@ -19,7 +19,7 @@ from tests.visualize.figures import image, titles
 def test_map_and_quality_are_those_of_the_method(tmp_path, capsys, saved):
     path, face = sample_path("a_1"), sample_face("a_1")
     options = ("--regression", "minimum_norm", "--passes", 20, "--seed", 3)
-    run("explain", "plq", path, *options, "--out", tmp_path)
+    run("explain", "plq", path, *options, "--out", tmp_path, "--format", "pdf")
     arrays, manifest = results(tmp_path / "plq_a_1")
     constants = quality_constants(load_card("mobilefacenet"), "minimum_norm")
     assert manifest["options"] == {
@@ -41,7 +41,7 @@ def test_map_and_quality_are_those_of_the_method(tmp_path, capsys, saved):
     )
     quality = float(arrays["quality"])
     assert f"{quality:.4f}" in capsys.readouterr().out
-    figure = saved["plq_a_1.png"]
+    figure = saved["plq_a_1.pdf"]
     assert figure.get_suptitle().startswith(f"quality Q = {quality:.3f}")
     assert titles(figure)[:2] == ["a_1", "pixel quality"]
     np.testing.assert_array_equal(
