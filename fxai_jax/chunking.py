@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 Tree = Any
@@ -26,7 +27,16 @@ def _length(xs: Tree) -> int:
 
 
 def _check_size(name: str, size: int | None) -> None:
-    if size is not None and size < 1:
+    if size is None:
+        return
+    if isinstance(size, jax.core.Tracer):
+        raise ValueError(
+            f"{name} was traced, but it shapes the program; bind it before jit or "
+            f"vmap, as in functools.partial(explain, {name}=16)"
+        )
+    if isinstance(size, bool) or not isinstance(size, int | np.integer):
+        raise ValueError(f"{name} must be a whole number or None, got {size!r}")
+    if size < 1:
         raise ValueError(f"{name} must be at least 1, or None for all at once: {size}")
 
 
@@ -45,7 +55,7 @@ def chunked_map(
         Pytree of arrays with shape (s, ...), as ``jax.vmap(fun)(xs)``.
 
     Raises:
-        ValueError: If the lengths differ or the chunk size is below 1.
+        ValueError: If the lengths differ or the chunk size is traced or below 1.
 
     Example:
         >>> chunked_map(lambda x: 2 * x, jnp.arange(3), chunk_size=2).tolist()
@@ -75,7 +85,7 @@ def chunked_sum(
         Pytree shaped like ``fun`` of one element.
 
     Raises:
-        ValueError: If the lengths differ or the chunk size is below 1.
+        ValueError: If the lengths differ or the chunk size is traced or below 1.
 
     Example:
         >>> int(chunked_sum(lambda x: x * x, jnp.arange(4), chunk_size=2))
@@ -127,8 +137,8 @@ def batched(
         Function of the same arguments with a leading axis n where `in_axes` is 0.
 
     Raises:
-        ValueError: If the batch size is below 1, an axis is neither 0 nor None, or
-            the arguments do not match `in_axes`.
+        ValueError: If the batch size is traced or below 1, an axis is neither 0 nor
+            None, or the arguments do not match `in_axes`.
 
     Example:
         >>> double = batched(lambda w, x: w * x, batch_size=2, in_axes=(None, 0))

@@ -1,15 +1,16 @@
 """Numerics that the methods share: safe norms, order statistics, image filters.
 
-Each function names the naive formula it replaces or the PyTorch function it equals.
-Gradients are finite everywhere, zero where the naive gradient would be NaN.
+Each function names the naive formula or PyTorch function it replaces. Gradients are
+finite everywhere, zero where the naive gradient would be NaN.
 """
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Num
+from jaxtyping import Array, Bool, Float, Int, Num
 
 from fxai_jax.array_types import Embedding, PRNGKey, Saliency, Score
+from fxai_jax.inputs import as_float, as_map, check_key
 
 
 def safe_norm(x: Float[Array, "*shape"]) -> Score:
@@ -128,14 +129,15 @@ def gaussian_blur(image: Saliency, *, size: int = 25, sigma: float = 5.0) -> Sal
         Blurred map with shape (h, w); a constant map stays constant.
 
     Raises:
-        ValueError: If the map is too small to be mirrored.
+        ValueError: If it is no map, or too small to be mirrored.
 
     Example:
         >>> gaussian_blur(jnp.ones((112, 112))).shape
         (112, 112)
     """
+    image = as_float(image, "the map")
     half = size // 2
-    if min(image.shape) <= half:
+    if image.ndim != 2 or min(image.shape) <= half:
         raise ValueError(
             f"a {size}-pixel blur needs a map larger than {half} pixels on each side, "
             f"got {image.shape}"
@@ -165,6 +167,7 @@ def resize_bilinear(
         >>> resize_bilinear(jnp.ones((7, 7)), (112, 112)).shape
         (112, 112)
     """
+    image = as_float(image)
     return jax.image.resize(
         image, (*size, *image.shape[2:]), method="bilinear", antialias=False
     )
@@ -188,10 +191,30 @@ def lower_median(x: Float[Array, "n *shape"]) -> Float[Array, "*shape"]:
     return jnp.sort(x, axis=0)[(x.shape[0] - 1) // 2]
 
 
+def is_constant(x: Float[Array, "*shape"]) -> Bool[Array, ""]:
+    """Whether all values are equal up to rounding in float32.
+
+    Replaces ``max(x) == min(x)``: sums of equal numbers differ in their last bits, and
+    scaled to [0, 1] those would be a map.
+
+    Args:
+        x: Array of any shape.
+
+    Returns:
+        True if they differ by at most a millionth of the largest magnitude.
+
+    Example:
+        >>> bool(is_constant(jnp.array([0.3, 0.30000004])))
+        True
+    """
+    return jnp.max(x) - jnp.min(x) <= 1e-6 * jnp.max(jnp.abs(x))
+
+
 def min_max(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Scales an array to [0, 1]; a constant array becomes 0.
 
-    Replaces ``(x - min) / (max - min)``, which is NaN for a constant array.
+    Replaces ``(x - min) / (max - min)``, which is NaN for a constant array and noise
+    for one that `is_constant` to rounding.
 
     Args:
         x: Array of any shape.
@@ -203,9 +226,10 @@ def min_max(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         >>> min_max(jnp.array([1.0, 3.0])).tolist()
         [0.0, 1.0]
     """
-    low, high = jnp.min(x), jnp.max(x)
-    span = jnp.where(high > low, high - low, 1.0)
-    return (x - low) / span
+    x = as_float(x)
+    low, flat = jnp.min(x), is_constant(x)
+    span = jnp.where(flat, 1.0, jnp.max(x) - low)
+    return jnp.where(flat, 0.0, (x - low) / span)
 
 
 def split_sign(x: Float[Array, "*shape"]) -> tuple[Array, Array]:
@@ -221,28 +245,33 @@ def split_sign(x: Float[Array, "*shape"]) -> tuple[Array, Array]:
         >>> [part.tolist() for part in split_sign(jnp.array([2.0, -3.0]))]
         [[2.0, 0.0], [0.0, 3.0]]
     """
+    x = as_float(x)
     return jnp.maximum(x, 0), jnp.maximum(-x, 0)
 
 
 def pixel_ranks(key: PRNGKey, saliency: Saliency) -> Int[Array, "h w"]:
     """Rank of every pixel, the highest value first; ties are broken at random.
 
-    Replaces ``argsort``, which leaves ties in raster order: a clamped map has half its
-    pixels tied at zero, and taking the first of them would take the top of the image.
+    Replaces ``argsort``, which leaves ties in raster order: of a clamped map, half of
+    it tied at zero, it would take the top of the image.
 
     Args:
         key: Typed key; the same key gives the same ranks.
-        saliency: Map with shape (h, w). -0.0 ties with 0.0; NaN ranks last, which makes
-            the ranks of such a map meaningless.
+        saliency: Finite map with shape (h, w), exact in float32; -0.0 ties with 0.0.
 
     Returns:
         The numbers from 0, at the highest value, to ``h w - 1``, with shape (h, w).
+
+    Raises:
+        ValueError: If it is no map of finite numbers. Under a trace NaN is not seen.
 
     Example:
         >>> saliency = jnp.array([[0.1, 0.7], [0.5, -0.3]])
         >>> pixel_ranks(jax.random.key(0), saliency).tolist()
         [[2, 0], [1, 3]]
     """
+    check_key(key)
+    saliency = as_map(saliency)
     values = jnp.ravel(saliency)
     lots = jax.random.bits(key, values.shape)
     order = jnp.lexsort((lots, -values))

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-LEAVES = {"array_types", "numerics", "chunking"}
+LEAVES = {"array_types", "inputs", "numerics", "chunking"}
 ARROWS = {
     "array_types": set(),
     "chunking": {"array_types"},
-    "numerics": {"array_types"},
+    "inputs": {"array_types"},
+    "numerics": {"array_types", "inputs"},
     "holes": set(),
     "writing": set(),
     "methods": LEAVES,
@@ -67,6 +68,7 @@ CONVERSION |= {"data", "holes", "runs", "writing"}
 FOREIGN = {
     "array_types": {"jax", "jaxtyping", "numpy"},
     "chunking": {"jax", "jaxtyping", "numpy"},
+    "inputs": {"jax", "jaxtyping", "numpy"},
     "numerics": {"jax", "jaxtyping", "numpy"},
     "methods": {"jax", "jaxtyping", "lazy_loader", "numpy", "optax"},
     "metrics": {"jax", "jaxtyping", "numpy"},

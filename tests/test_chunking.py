@@ -119,3 +119,27 @@ def test_sharding_refuses_what_does_not_divide():
         shard_batch(np.zeros((3, 2)), data_mesh())
     with pytest.raises(ValueError, match="empty batch"):
         pad_batch(np.zeros((0, 2)), 4)
+
+
+@pytest.mark.parametrize("sweep", [chunked_map, chunked_sum])
+def test_a_chunk_size_shapes_the_program(sweep, unchecked):
+    def call(xs, size):
+        return sweep(lambda x: 2 * x, xs, chunk_size=size)
+
+    xs = jnp.arange(6.0)
+    with pytest.raises(ValueError, match="chunk_size was traced"):
+        jax.jit(call)(xs, 2)
+    with pytest.raises(ValueError, match="chunk_size was traced"):
+        jax.vmap(call, (None, 0))(xs, jnp.arange(1, 3))
+    for wrong in (2.0, "2", True):
+        with pytest.raises(ValueError, match="must be a whole number or None, got"):
+            call(xs, wrong)
+    np.testing.assert_array_equal(call(xs, np.int64(4)), call(xs, 4))
+
+
+def test_a_batch_size_shapes_the_program(unchecked):
+    def call(xs, size):
+        return batched(lambda x: 2 * x, batch_size=size)(xs)
+
+    with pytest.raises(ValueError, match="batch_size was traced"):
+        jax.jit(call)(jnp.arange(6.0), 2)

@@ -146,3 +146,18 @@ def test_pair_cosines_are_those_of_each_pair(rng):
     assert numerics.pair_cosines(np.zeros((1, 5)), gallery[:1]).tolist() == [0]
     single = numerics.pair_cosines(probe.astype(np.float32), gallery.astype(np.float32))
     np.testing.assert_allclose(single, expected, atol=1e-6)
+
+
+def test_rounding_is_not_scaled_to_a_map(rng):
+    """Blurred constants differ in their last bits alone."""
+    for value in rng.uniform(0.1, 9, 2).astype(np.float32):
+        constant = np.full((16, 16), value)
+        noisy = constant * (1 + rng.integers(-2, 3, (16, 16)) * np.float32(1.2e-7))
+        for map_ in (constant, noisy.astype(np.float32)):
+            blurred = numerics.gaussian_blur(jnp.asarray(map_))
+            assert bool(numerics.is_constant(blurred))
+            assert not np.any(numerics.min_max(blurred))
+            assert not np.any(numerics.min_max(jnp.asarray(map_)))
+    small = jnp.asarray(rng.uniform(size=(5, 5)), jnp.float32) * 1e-20
+    assert not bool(numerics.is_constant(small))
+    assert float(numerics.min_max(small).max()) == 1

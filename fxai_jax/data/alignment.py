@@ -108,7 +108,8 @@ def align(
         insightface calls it.
 
     Differs from the reference in:
-        OpenCV rounds the places it reads from to 1/32 pixel; here they are exact.
+        OpenCV 4 rounds the places it reads from to 1/32 pixel; here they are exact, as
+        in OpenCV 5.
     """
     matrix = similarity_transform(landmarks, _template(size))
     a, b = matrix[0, 0], matrix[1, 0]

@@ -25,7 +25,8 @@ from fxai_jax.array_types import (
     Score,
 )
 from fxai_jax.chunking import chunked_sum
-from fxai_jax.numerics import gaussian_blur, safe_norm, split_sign, unit_vector
+from fxai_jax.inputs import apply, as_faces
+from fxai_jax.numerics import safe_norm, split_sign, unit_vector
 
 GradientForm = Literal["absolute", "signed", "split"]
 EPS = 1e-8  # added to the norm of each channel's map
@@ -85,8 +86,10 @@ def explain(
       at random.
     - "split": as "signed", but channels with positive and with negative weight are
       summed apart and each sum is reduced to its magnitude. Both maps are filled for
-      every pair; `signed` is the difference of the two after a Gaussian blur
-      (25 pixels, sigma 5).
+      every pair; `signed` is the difference of the two. As every map here it is not
+      blurred: who draws or ranks it blurs it, once
+      (`fxai_jax.numerics.gaussian_blur`, 25 pixels, sigma 5), and blurring is linear,
+      so that the difference of blurred maps is the same map.
 
     Args:
         embed: Maps one image to its raw embedding.
@@ -104,7 +107,7 @@ def explain(
         for "absolute" and "signed".
 
     Raises:
-        ValueError: If `gradient` is none of the three.
+        ValueError: If `gradient` is none of the three, or an image cannot be explained.
 
     Example:
         >>> model = load_backbone("mobilefacenet")
@@ -123,8 +126,9 @@ def explain(
     """
     if gradient not in _FORMS:
         raise ValueError(f"gradient must be one of {[*_FORMS]}, got {gradient!r}")
+    probe, gallery = as_faces(probe, gallery)
+    reference = unit_vector(apply(embed, gallery))
     feature, pullback = jax.vjp(lambda image: unit_vector(embed(image)), probe)
-    reference = unit_vector(embed(gallery))
     weights = channel_weights(feature, reference, threshold=threshold)
 
     def weighted(channel_and_weight: tuple[Int[Array, ""], Score]) -> Parts:
@@ -144,7 +148,6 @@ def explain(
 def _maps(sums: Parts, gradient: GradientForm) -> tuple[Saliency, Saliency, Saliency]:
     if gradient == "split":
         similarity, dissimilarity = (jnp.mean(jnp.abs(x), axis=-1) for x in sums)
-        signed = gaussian_blur(similarity) - gaussian_blur(dissimilarity)
-        return similarity, dissimilarity, signed
+        return similarity, dissimilarity, similarity - dissimilarity
     signed = sums[0] if gradient == "absolute" else jnp.mean(sums[0], axis=-1)
     return *split_sign(signed), signed

@@ -24,6 +24,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from fxai_jax.array_types import Embedder, Image, Perturb, Saliency, Score
 from fxai_jax.chunking import chunked_map
+from fxai_jax.inputs import apply, as_faces, as_float, as_image, as_region
 from fxai_jax.numerics import cosine
 
 Shape = Literal["radial", "square"]
@@ -122,6 +123,9 @@ def remove_band(image: Image, mask: Bool[Array, "h w"]) -> Image:
     Returns:
         Image with shape (h, w, c). It is not clipped and may leave [0, 1].
 
+    Raises:
+        ValueError: If image and mask do not have one size.
+
     Example:
         >>> image = jnp.eye(4)[..., None]
         >>> everything = jnp.any(radial_bands((4, 4), width=1).masks, axis=0)
@@ -131,6 +135,8 @@ def remove_band(image: Image, mask: Bool[Array, "h w"]) -> Image:
     References:
         Huber, Damer, arXiv 2407.11941.
     """
+    image = as_image(image)
+    mask = as_region(mask, size=image.shape)
     spectrum = jnp.fft.fft2(image, axes=(0, 1))
     removed = jnp.fft.ifftshift(mask)[..., None]
     return jnp.fft.ifft2(jnp.where(removed, 0, spectrum), axes=(0, 1)).real
@@ -161,7 +167,8 @@ def explain(
         Cosines with and without each band, and their differences.
 
     Raises:
-        ValueError: If `perturb` is neither of the two.
+        ValueError: If `perturb` is neither of the two, the masks have another size, or
+            an image cannot be explained.
 
     Example:
         >>> model = load_backbone("mobilefacenet")
@@ -177,7 +184,9 @@ def explain(
     """
     if perturb not in ("probe", "both"):
         raise ValueError(f"perturb must be 'probe' or 'both', got {perturb!r}")
-    reference = embed(gallery)
+    probe, gallery = as_faces(probe, gallery)
+    masks = as_region(masks, "the masks of the bands", size=probe.shape)
+    reference = apply(embed, gallery)
 
     def without(mask: Bool[Array, "h w"]) -> Score:
         other = embed(remove_band(gallery, mask)) if perturb == "both" else reference
@@ -208,6 +217,9 @@ def heat_plot(
         Shifted plot with shape (h, w), in [0, 1] for `absolute` and [-1, 1] for
         `directed`; 0 where no band is.
 
+    Raises:
+        ValueError: If there is not one value for each mask.
+
     Example:
         >>> bands = radial_bands((4, 4), width=1)
         >>> heat_plot(jnp.array([0.0, -0.5, 0.1]), bands.masks)[2].tolist()
@@ -216,6 +228,13 @@ def heat_plot(
     References:
         Huber, Damer, arXiv 2407.11941.
     """
+    influence = as_float(influence, "the influence")
+    masks = as_region(masks, "the masks of the bands")
+    if influence.shape != masks.shape[:1]:
+        raise ValueError(
+            f"the influence has the shape {influence.shape}, expected one value for "
+            f"each of {masks.shape[0]} bands"
+        )
     largest = jnp.max(jnp.abs(influence))
     divisor = jnp.where(largest > 0, largest, 1) if divisor is None else divisor
     scaled = (influence / divisor)[:, None, None]
@@ -239,6 +258,7 @@ def lower_resolution(image: Image, size: tuple[int, int]) -> Image:
         >>> lower_resolution(jnp.eye(112)[..., None], (28, 28)).shape
         (112, 112, 1)
     """
+    image = as_image(image)
     small = jax.image.resize(image, (*size, image.shape[2]), method="cubic")
     return jnp.clip(jax.image.resize(small, image.shape, method="cubic"), 0, 1)
 

@@ -25,6 +25,7 @@ from fxai_jax.array_types import (
     Saliency,
     Score,
 )
+from fxai_jax.inputs import apply, as_face, as_float, as_image, check_finite
 from fxai_jax.methods.quality import SerFiq, scale_quality, ser_fiq
 from fxai_jax.numerics import unit_vector
 
@@ -92,7 +93,7 @@ def explain(
         key: Typed key; fold the image's index into one key outside.
         image: Image with shape (h, w, c) in [0, 1].
         passes: Stochastic passes T, at least 3.
-        dropout_rate: Probability in [0, 1) of zeroing an entry.
+        dropout_rate: Probability in (0, 1) of zeroing an entry.
         alpha: Slope of the scaling; may be traced.
         center: Quality that is scaled to 1/2; may be traced.
         gamma: Exponent of the map; may be traced.
@@ -103,7 +104,8 @@ def explain(
         Map, quality, gradient, and what tells whether they can be trusted.
 
     Raises:
-        ValueError: If there are fewer than 3 passes or the regression is unknown.
+        ValueError: If there are fewer than 3 passes, the regression is unknown, the
+            head has no dropout, or the image cannot be explained.
 
     Example:
         >>> model = load_backbone("mobilefacenet")
@@ -116,6 +118,7 @@ def explain(
         Terhörst et al., arXiv 2110.11001; alpha, center and gamma from the authors'
         script, where they are those of its ArcFace network.
     """
+    image = as_face(image)
     raw = ser_fiq(
         model,
         key,
@@ -162,7 +165,8 @@ def quality_gradient(
         where the weights do not exist: at sum(e) = 0 or F = 0.
 
     Raises:
-        ValueError: If `regression` is neither of the two.
+        ValueError: If `regression` is neither of the two, or the image cannot be
+            explained.
 
     Example:
         >>> embed = lambda image: jnp.sum(image, axis=(0, 1))
@@ -181,7 +185,8 @@ def quality_gradient(
             f"regression must be one of {sorted(_NODES)}, got {regression!r}"
         )
     transform, node_weights = _NODES[regression]
-    embedding, pullback = jax.vjp(lambda x: transform(embed(x)), image)
+    image = as_face(image)
+    embedding, pullback = jax.vjp(lambda x: transform(apply(embed, x)), image)
     return pullback(node_weights(embedding, quality))[0] / GREY_LEVELS
 
 
@@ -198,6 +203,9 @@ def quality_map(gradient: Gradient, *, gamma: float | Score = 7.5) -> Saliency:
     Returns:
         Map with shape (h, w) in [0, 1], higher is better.
 
+    Raises:
+        ValueError: If the gradient does not have this shape, or is not finite.
+
     Example:
         >>> gradient = jnp.full((1, 1, 3), 10**-3.75)
         >>> round(float(quality_map(gradient)[0, 0]), 4)
@@ -206,6 +214,7 @@ def quality_map(gradient: Gradient, *, gamma: float | Score = 7.5) -> Saliency:
     References:
         Terhörst et al., arXiv 2110.11001; the authors' script (gamma 7.5).
     """
+    gradient = as_image(gradient, "the gradient")
     magnitude = jnp.mean(jnp.abs(gradient), axis=-1)
     # odds / (1 + odds) keeps apart small values that 1 - 1 / (1 + odds) rounds to 0
     odds = jnp.square(10.0 ** (gamma / 2) * magnitude)
@@ -231,6 +240,9 @@ def calibrate(
     Returns:
         Constants for `explain`, finite even where all images are alike.
 
+    Raises:
+        ValueError: If a quality or a gradient is not finite.
+
     Example:
         >>> constants = calibrate(jnp.linspace(0.6, 0.8, 11), jnp.full(11, 1e-4))
         >>> round(float(constants.center), 4), round(float(constants.gamma), 4)
@@ -239,6 +251,9 @@ def calibrate(
     Differs from the paper in:
         The authors' script has fixed constants; this is our own way to find them.
     """
+    qualities, gradients = (as_float(x) for x in (qualities, gradients))
+    check_finite(qualities, "the qualities")
+    check_finite(gradients, "the gradients")
     low, high = jnp.quantile(qualities, jnp.array([0.1, 0.9], qualities.dtype))
     median = jnp.maximum(jnp.median(gradients), SMALLEST_GRADIENT)
     return Calibration(

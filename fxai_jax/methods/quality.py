@@ -8,6 +8,7 @@ References:
     Face Image Quality Based on Stochastic Embedding Robustness, CVPR 2020.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -17,7 +18,19 @@ from jaxtyping import Array, Float
 
 from fxai_jax.array_types import Embedding, FaceModel, Image, PRNGKey, Score
 from fxai_jax.chunking import chunked_map
+from fxai_jax.inputs import (
+    apply,
+    as_face,
+    as_float,
+    check_finite,
+    check_key,
+    check_model,
+    is_concrete,
+)
 from fxai_jax.numerics import unit_vector
+
+ROUNDING = 1e-6
+"""Entries of normalised embeddings that differ by no more are equal."""
 
 
 class SerFiq(NamedTuple):
@@ -45,19 +58,21 @@ def ser_fiq(
     of T heads with dropout; the trunk runs once.
 
     Args:
-        model: Face model whose head has dropout; without it every quality is 1.
+        model: Face model whose head has dropout.
         key: Typed key. Fold the image's index into one key outside, and the result
             does not depend on batches.
         image: Image with shape (h, w, c) in [0, 1].
         passes: T, at least 3.
-        dropout_rate: Probability in [0, 1) of zeroing an entry.
+        dropout_rate: Probability in (0, 1) of zeroing an entry.
         chunk_size: Heads run together; None runs all T at once.
 
     Returns:
-        Quality and its Monte Carlo standard error.
+        Quality and its Monte Carlo standard error; NaN if all passes are alike, as
+        where nothing is left that dropout could zero.
 
     Raises:
-        ValueError: If there are fewer than 3 passes.
+        ValueError: If there are fewer than 3 passes, the head has no dropout, or the
+            image cannot be explained.
 
     Example:
         >>> model = load_backbone("mobilefacenet")
@@ -73,15 +88,22 @@ def ser_fiq(
         Terhörst et al., CVPR 2020; the authors' script (T=100, rate 0.5).
     """
     _check_passes(passes)
-    features = model.features(image)
+    check_model(model)
+    check_key(key)
+    image = as_face(image)
+    features = apply(model.features, image)
 
     def one_pass(pass_key: PRNGKey) -> Embedding:
         return unit_vector(
             model.head(features, dropout_rate=dropout_rate, key=pass_key)
         )
 
+    _check_dropout(one_pass, key, dropout_rate)
     keys = jax.random.split(key, passes)
-    return embedding_robustness(chunked_map(one_pass, keys, chunk_size=chunk_size))
+    embeddings = chunked_map(one_pass, keys, chunk_size=chunk_size)
+    varies = jnp.max(jnp.abs(embeddings - embeddings[:1])) > ROUNDING
+    found = embedding_robustness(embeddings)
+    return SerFiq(*(jnp.where(varies, value, jnp.nan) for value in found))
 
 
 def embedding_robustness(embeddings: Float[Array, "t d"]) -> SerFiq:
@@ -100,7 +122,7 @@ def embedding_robustness(embeddings: Float[Array, "t d"]) -> SerFiq:
         Quality and its Monte Carlo standard error.
 
     Raises:
-        ValueError: If there are fewer than 3 embeddings.
+        ValueError: If there are fewer than 3 embeddings, or one is not finite.
 
     Example:
         >>> round(float(embedding_robustness(jnp.eye(4)).quality), 4)
@@ -109,6 +131,8 @@ def embedding_robustness(embeddings: Float[Array, "t d"]) -> SerFiq:
     References:
         Efron, Stein: The Jackknife Estimate of Variance, Annals of Statistics 1981.
     """
+    embeddings = as_float(embeddings, "the embeddings")
+    check_finite(embeddings, "the embeddings")
     passes = embeddings.shape[0]
     _check_passes(passes)
     # Row t of the distances holds all pairs of pass t, and the total holds each pair
@@ -165,4 +189,26 @@ def _check_passes(passes: int) -> None:
     if passes < 3:
         raise ValueError(
             f"a quality with its standard error needs at least 3 passes, got {passes}"
+        )
+
+
+def _check_dropout(
+    one_pass: Callable[[PRNGKey], Embedding], key: PRNGKey, rate: float
+) -> None:
+    if is_concrete(rate) and not 0 < rate < 1:
+        raise ValueError(f"the rate of dropout must be in (0, 1), got {rate}")
+    # Asked of the traced program, so that it is refused under `jax.jit` as well.
+    try:
+        program = jax.make_jaxpr(one_pass)(key).jaxpr
+    except TypeError as error:
+        raise ValueError(
+            f"the head fails with dropout ({error}); it takes features, dropout_rate "
+            "and key, as fxai_jax.array_types.FaceModel"
+        ) from error
+    (drawn,) = program.invars
+    if not any(drawn is used for step in program.eqns for used in step.invars):
+        raise ValueError(
+            "the head of this network does not use its key, so it has no dropout: all "
+            "passes would be alike and SER-FIQ would measure nothing; take a network "
+            "with dropout before its last linear map"
         )

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from fxai_jax.array_types import Saliency, Score
+from fxai_jax.inputs import as_float, as_map, as_region, check_finite
+from fxai_jax.metrics.labels import whole_count
 from fxai_jax.numerics import centred_ranks
 
 
@@ -34,11 +36,12 @@ def quality_groups(
         fraction: Share of the images in each group, in (0, 0.5].
 
     Returns:
-        Indices of both groups, each of ``max(1, floor(fraction n))`` images; with
-        ties the earlier image is the worse.
+        Indices of both groups, each of ``max(1, floor(fraction n))`` images, with the
+        product of `fxai_jax.metrics.labels.whole_count`; with ties the earlier image is
+        the worse.
 
     Raises:
-        ValueError: If the fraction is outside (0, 0.5].
+        ValueError: If the fraction is outside (0, 0.5], or a quality not finite.
 
     Example:
         >>> quality = jnp.array([0.3, 0.1, 0.9, 0.5])
@@ -47,7 +50,8 @@ def quality_groups(
     """
     if not 0 < fraction <= 0.5:
         raise ValueError(f"the fraction must be in (0, 0.5], got {fraction}")
-    count = max(1, int(fraction * quality.shape[0]))
+    quality = _one_per_image(quality, "qualities")
+    count = max(1, whole_count(fraction, quality.shape[0]))
     order = jnp.argsort(quality if higher_is_better else -quality)
     return Groups(high=order[::-1][:count], low=order[:count])
 
@@ -93,11 +97,17 @@ def mean_inside_outside(
     Returns:
         Mean inside and mean outside; 0 where there is no pixel.
 
+    Raises:
+        ValueError: If the map is not finite, the region not of 0 and 1, or their sizes
+            differ.
+
     Example:
         >>> inside, outside = mean_inside_outside(jnp.eye(2), jnp.eye(2) > 0)
         >>> float(inside), float(outside)
         (1.0, 0.0)
     """
+    statistic = as_map(statistic)
+    region = as_region(region, "the region", size=statistic.shape)
 
     def mean(weights: Saliency) -> Score:
         return jnp.sum(weights * statistic) / jnp.maximum(jnp.sum(weights), 1)
@@ -118,10 +128,15 @@ def wasserstein(x: Saliency, y: Saliency) -> Score:
     Returns:
         Distance, non-negative, in the unit of the maps.
 
+    Raises:
+        ValueError: If a map is not finite, or their sizes differ.
+
     Example:
         >>> float(wasserstein(jnp.eye(2), 1 - jnp.eye(2)))
         0.0
     """
+    x = as_map(x)
+    y = as_map(y, "the other map", size=x.shape)
     return jnp.mean(jnp.abs(jnp.sort(x.ravel()) - jnp.sort(y.ravel())))
 
 
@@ -136,10 +151,22 @@ def auroc(low: Float[Array, " n"], high: Float[Array, " m"]) -> Score:
         Probability in [0, 1] that a random low-quality image deviates more than a
         random high-quality one, ties counted half: 1 tells all apart, 0.5 none.
 
+    Raises:
+        ValueError: If a deviation is not finite.
+
     Example:
         >>> float(auroc(jnp.array([0.3, 0.5]), jnp.array([0.1, 0.3])))
         0.875
     """
+    low, high = (_one_per_image(side, "deviations") for side in (low, high))
     # The sum of one side's ranks counts the pairs that it wins (Mann-Whitney's U).
     ranks = centred_ranks(jnp.concatenate([low, high]))[: low.shape[0]]
     return 0.5 + jnp.mean(ranks.astype(low.dtype)) / (2 * high.shape[0])
+
+
+def _one_per_image(values: Float[Array, " n"], what: str) -> Float[Array, " n"]:
+    values = as_float(values, what)
+    if values.ndim != 1:
+        raise ValueError(f"expected {what} with shape (n,), got {values.shape}")
+    check_finite(values, what)
+    return values

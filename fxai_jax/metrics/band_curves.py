@@ -13,10 +13,20 @@ References:
 from typing import Literal
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Complex, Float, Int
 
 from fxai_jax.array_types import Embedder, Image, Perturb, Score
 from fxai_jax.chunking import chunked_map
+from fxai_jax.inputs import (
+    apply,
+    as_array,
+    as_float,
+    as_pair,
+    as_region,
+    check_finite,
+    is_concrete,
+)
 from fxai_jax.numerics import cosine
 
 Mode = Literal["deletion", "insertion"]
@@ -31,11 +41,16 @@ def influence_order(influence: Float[Array, " b"]) -> Int[Array, " b"]:
     Returns:
         Indices of the bands with shape (b,); of equal bands the lower one comes first.
 
+    Raises:
+        ValueError: If an influence is not finite.
+
     Example:
         >>> influence_order(jnp.array([0.1, 0.4, 0.1, 0.2])).tolist()
         [1, 3, 0, 2]
     """
-    return jnp.argsort(-influence, stable=True)
+    values = as_float(influence, "the influence")
+    check_finite(values, "the influence")
+    return jnp.argsort(-values, stable=True)
 
 
 def band_cosines(
@@ -71,7 +86,8 @@ def band_cosines(
         an insertion belong to the whole image.
 
     Raises:
-        ValueError: If `mode` or `perturb` is unknown.
+        ValueError: If `mode` or `perturb` is unknown, or the images, the masks and the
+            order do not belong together.
 
     Example:
         >>> image, masks = jnp.eye(4)[..., None], jnp.zeros((1, 4, 4), bool)
@@ -87,11 +103,14 @@ def band_cosines(
         raise ValueError(f"mode must be 'deletion' or 'insertion', got {mode!r}")
     if perturb not in ("probe", "both"):
         raise ValueError(f"perturb must be 'probe' or 'both', got {perturb!r}")
+    probe, gallery = as_pair(probe, gallery)
+    masks = as_region(masks, "the masks of the bands", size=probe.shape)
     bands = masks.shape[0]
+    order = _as_order(order, bands)
+    reference = apply(embed, gallery)
     place = jnp.argsort(order)[:, None, None]
     turn = jnp.fft.ifftshift(jnp.min(jnp.where(masks, place, bands), axis=0))
     spectrum, other_spectrum = (jnp.fft.fft2(x, axes=(0, 1)) for x in (probe, gallery))
-    reference = embed(gallery)
 
     def at_step(k: Int[Array, ""]) -> Score:
         removed = turn < k if mode == "deletion" else (turn >= k) & (turn < bands)
@@ -100,6 +119,18 @@ def band_cosines(
         return cosine(embed(_without(removed, spectrum)), other)
 
     return chunked_map(at_step, jnp.arange(bands + 1), chunk_size=chunk_size)
+
+
+def _as_order(order: Int[Array, " b"], bands: int) -> Int[Array, " b"]:
+    given = as_array(order, "the order")
+    whole = given.shape == (bands,) and jnp.issubdtype(given.dtype, jnp.integer)
+    known = whole and is_concrete(given)
+    if not whole or (known and sorted(np.asarray(given).tolist()) != [*range(bands)]):
+        raise ValueError(
+            f"the order has the shape {given.shape} and type {given.dtype}, expected "
+            f"each number from 0 to {bands - 1} once; take influence_order"
+        )
+    return jnp.asarray(given)
 
 
 def _without(removed: Bool[Array, "h w"], spectrum: Complex[Array, "h w c"]) -> Image:

@@ -21,10 +21,12 @@ from typing import Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from fxai_jax.array_types import Embedder, Embedding, Image
 from fxai_jax.chunking import chunked_map
+from fxai_jax.inputs import as_array, as_image, as_pair, is_concrete
+from fxai_jax.metrics.labels import Labels, as_finite, as_labels
 from fxai_jax.numerics import cosine, gaussian_blur
 
 Fill = Literal["black", "mean", "blur"]
@@ -68,7 +70,7 @@ def filling(image: Image, *, fill: Fill) -> Image:
         >>> filling(jnp.eye(2)[..., None], fill="mean")[..., 0].tolist()
         [[0.5, 0.5], [0.5, 0.5]]
     """
-    image = jnp.asarray(image)
+    image = as_image(image)
     if fill == "black":
         return jnp.zeros_like(image)
     if fill == "mean":
@@ -105,7 +107,7 @@ def transition(
         Embeddings with shape (steps + 1, d).
 
     Raises:
-        ValueError: If there is no step.
+        ValueError: If there is no step, or images and ranks do not belong together.
 
     Example:
         >>> ranks, black = jnp.array([[1, 0]]), jnp.zeros((1, 2, 1))
@@ -115,12 +117,26 @@ def transition(
     """
     if steps < 1:
         raise ValueError(f"a curve needs at least 1 step, got {steps}")
+    start, end = as_pair(start, end)
+    ranks = _as_ranks(ranks, start)
 
     def turned(count: Int[Array, ""]) -> Embedding:
         return embed(jnp.where((ranks < count)[..., None], end, start))
 
     counts = jnp.asarray(np.arange(steps + 1) * ranks.size // steps, ranks.dtype)
     return chunked_map(turned, counts, chunk_size=chunk_size)
+
+
+def _as_ranks(ranks: Int[Array, "h w"], image: Image) -> Int[Array, "h w"]:
+    given, size = as_array(ranks, "the ranks"), image.shape[:2]
+    whole = given.shape == size and jnp.issubdtype(given.dtype, jnp.integer)
+    known = whole and is_concrete(given)
+    if not whole or (known and not np.isin(given, np.arange(given.size)).all()):
+        raise ValueError(
+            f"the ranks have the shape {given.shape} and type {given.dtype}, expected "
+            f"whole numbers from 0 for {size[0]} x {size[1]} pixels; take pixel_ranks"
+        )
+    return jnp.asarray(given).astype(jnp.int32)  # a uint8 would not count the pixels
 
 
 def cosine_curve(
@@ -172,7 +188,7 @@ def area(
 
 def error_curves(
     cosines: Float[Array | np.ndarray, "n s"],
-    genuine: Bool[Array | np.ndarray, " n"],
+    genuine: Labels,
     *,
     threshold: float,
 ) -> ErrorCurves:
@@ -187,6 +203,9 @@ def error_curves(
     Returns:
         FMR, FNMR and accuracy at every step.
 
+    Raises:
+        ValueError: If a cosine is not finite, or a label neither true nor false.
+
     Example:
         >>> cosines = np.array([[0.9, 0.3], [0.1, 0.3]])
         >>> genuine = np.array([True, False])
@@ -198,8 +217,11 @@ def error_curves(
         Kirchbuchner, Damer, Kuijper: On Evaluating Pixel-Level Face Image Quality
         Assessment, EUSIPCO 2022 (DEC and IEC, the FNMR).
     """
-    matches = np.asarray(genuine)[:, None]
-    accepted = np.asarray(cosines, np.float64) >= threshold
+    exact = as_finite(cosines, "cosines")
+    if exact.ndim != 2:
+        raise ValueError(f"cosines of n pairs at s steps are (n, s), got {exact.shape}")
+    matches = as_labels(genuine, len(exact))[:, None]
+    accepted = exact >= threshold
     return ErrorCurves(
         np.sum(accepted & ~matches, axis=0) / max(np.sum(~matches), 1),
         np.sum(~accepted & matches, axis=0) / max(np.sum(matches), 1),

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from fxai_jax.metrics.labels import Labels, Scores, as_indices, as_labels, as_scores
+
 
 class FoldAccuracy(NamedTuple):
     """Accuracy on each fold with a threshold from the other folds."""
@@ -24,9 +26,7 @@ class FoldAccuracy(NamedTuple):
 
 
 def kfold_accuracy(
-    scores: Float[Array | np.ndarray, " n"],
-    genuine: Bool[Array | np.ndarray, " n"],
-    folds: Int[Array | np.ndarray, " n"],
+    scores: Scores, genuine: Labels, folds: Int[Array | np.ndarray, " n"]
 ) -> FoldAccuracy:
     """Verification accuracy with thresholds that the judged pairs did not choose.
 
@@ -45,7 +45,8 @@ def kfold_accuracy(
         Mean, standard error, and the accuracy and threshold of each fold.
 
     Raises:
-        ValueError: If there are fewer than 2 folds.
+        ValueError: If there are fewer than 2 folds, a score is not finite, a label is
+            neither true nor false, or a fold no number from 0.
 
     Example:
         >>> pairs = np.array([0.9, 0.1] * 4), np.array([True, False] * 4)
@@ -59,8 +60,10 @@ def kfold_accuracy(
         Huang et al.: Labeled Faces in the Wild, University of Massachusetts,
         Technical Report 07-49, 2007.
     """
-    exact, labels, fold = (np.asarray(x) for x in (scores, genuine, folds))
-    exact, sizes = exact.astype(np.float64), np.bincount(fold)
+    exact = as_scores(scores)
+    labels = as_labels(genuine, exact.size)
+    fold = as_indices(folds, exact.size, "folds")
+    sizes = np.bincount(fold)
     if np.count_nonzero(sizes) < 2:
         raise ValueError(
             f"accuracy over folds needs at least 2 folds, got {np.unique(fold).size}"

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, Num
 
+from fxai_jax.metrics.labels import as_finite, as_indices
 from fxai_jax.metrics.resampling import Interval, bootstrap
 
 
@@ -61,7 +62,8 @@ def group_influence(
         Means, differences to all pairs, their intervals, and the spread over groups.
 
     Raises:
-        ValueError: If there are fewer than 2 resamples or the level is not in (0, 1).
+        ValueError: If there are fewer than 2 resamples, the level is not in (0, 1), an
+            influence is not finite, or a person or group is no number in its range.
 
     Example:
         >>> influence = np.array([[0.5], [0.5], [0.25], [0.25]])
@@ -76,8 +78,15 @@ def group_influence(
     References:
         Huber, Damer, arXiv 2501.16896.
     """
-    exact = influence.astype(np.float64)
-    member = np.arange(group_count)[:, None] == groups[None]
+    exact = as_finite(influence, "influences")
+    group = as_indices(groups, len(exact), "groups")
+    if group.max(initial=0) >= group_count:
+        raise ValueError(
+            f"groups are numbered from 0 to {group_count - 1}, got {group.max()}"
+        )
+    member = np.arange(group_count)[:, None] == group[None]
+    sides = np.asarray(identities).T
+    persons = np.stack([as_indices(x, len(exact), "persons") for x in sides], axis=1)
 
     def means(weights: Num[np.ndarray, " n"]) -> Float[np.ndarray, "2 g b"]:
         shares = np.concatenate([member * weights, weights[None]])
@@ -87,7 +96,7 @@ def group_influence(
         return np.stack([mean[:-1], mean[:-1] - mean[-1:]])
 
     options = {"seed": seed, "resamples": resamples, "level": level}
-    low, high = bootstrap(means, np.zeros(len(exact)), persons=identities, **options)
+    low, high = bootstrap(means, np.zeros(len(exact)), persons=persons, **options)
     mean, difference = means(np.ones(len(exact)))
     spread = np.full(exact.shape[1], np.nan)
     if group_count > 1:

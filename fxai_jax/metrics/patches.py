@@ -20,6 +20,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from fxai_jax.array_types import Embedder, Image, PRNGKey, Saliency, Score
 from fxai_jax.chunking import chunked_map
+from fxai_jax.inputs import apply, as_bool, as_map, as_pair, as_region, check_key
 from fxai_jax.numerics import centred_ranks, cosine, pixel_ranks
 
 
@@ -80,6 +81,7 @@ def patch_mask(
             f"an image of {size[0]}x{size[1]} pixels has {rows * columns} cells of "
             f"{side}x{side}, too few for {count} patches; take fewer or smaller ones"
         )
+    check_key(key)
     chosen = jax.random.permutation(key, rows * columns) < count
     cells = chosen.reshape(rows, columns)
     mask = jnp.repeat(jnp.repeat(cells, side, axis=0), side, axis=1)
@@ -98,6 +100,9 @@ def paste(image: Image, other: Image, mask: Bool[Array, "h w"]) -> Image:
     Returns:
         Image with shape (h, w, c), `other` where the mask is true.
 
+    Raises:
+        ValueError: If the images and the mask do not have one size.
+
     Example:
         >>> black, mask = jnp.zeros((2, 2, 1)), jnp.eye(2) > 0
         >>> paste(black, black + 1, mask)[..., 0].tolist()
@@ -106,7 +111,9 @@ def paste(image: Image, other: Image, mask: Bool[Array, "h w"]) -> Image:
     References:
         Huber et al., arXiv 2304.13409, Patch-LFW.
     """
-    return jnp.where(mask[..., None], other, image)
+    image, other = as_pair(image, other)
+    region = as_region(mask, size=image.shape)
+    return jnp.where(region[..., None], other, image)
 
 
 def localisation(saliency: Saliency, mask: Bool[Array, "h w"]) -> Localisation:
@@ -123,6 +130,10 @@ def localisation(saliency: Saliency, mask: Bool[Array, "h w"]) -> Localisation:
     Returns:
         Areas under the curves, and the share of the region.
 
+    Raises:
+        ValueError: If the map is not finite, the mask not of 0 and 1, or their sizes
+            differ.
+
     Example:
         >>> saliency = jnp.array([[3.0, 2.0], [1.0, 0.0]])
         >>> found = localisation(saliency, jnp.array([[True, False], [True, False]]))
@@ -132,7 +143,9 @@ def localisation(saliency: Saliency, mask: Bool[Array, "h w"]) -> Localisation:
     Differs from the paper in:
         The paper restores pixels; these areas are our own.
     """
-    values, inside = jnp.ravel(saliency), jnp.ravel(mask)
+    saliency = as_map(saliency)
+    values = jnp.ravel(saliency)
+    inside = jnp.ravel(as_region(mask, size=saliency.shape))
     size, total = values.size, jnp.sum(inside)
     # Mann-Whitney's U: the mean rank of the pixels inside says how many of those
     # outside they exceed, because among themselves their centred ranks add up to 0.
@@ -191,7 +204,7 @@ def restoration_curve(
         Cosines with shape (s,), in [-1, 1].
 
     Raises:
-        ValueError: If there is no step.
+        ValueError: If there is no step, or the images and the map do not have one size.
 
     Example:
         >>> a, c = jnp.ones((1, 4, 1)), jnp.array([[[1.0], [0.0], [0.0], [1.0]]])
@@ -212,8 +225,12 @@ def restoration_curve(
     """
     if steps < 1:
         raise ValueError(f"a curve needs at least 1 step, got {steps}")
+    original, patched = as_pair(original, patched)
+    _, gallery = as_pair(patched, gallery)
+    saliency = as_map(saliency, size=patched.shape)
+    accepted = as_bool(accepted, "accepted")
     ranks = pixel_ranks(key, jnp.where(accepted, saliency, -saliency))
-    reference = embed(gallery)
+    reference = apply(embed, gallery)
 
     def restored(count: Int[Array, ""]) -> Score:
         image = jnp.where((ranks < count)[..., None], original, patched)

@@ -16,10 +16,20 @@ References:
 
 from typing import Literal, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int, Num
 
-PerPair = Float[Array | np.ndarray, " n"]
+from fxai_jax.metrics.labels import (
+    Counts,
+    Labels,
+    Scores,
+    as_finite,
+    as_indices,
+    as_labels,
+    as_scores,
+)
+
 Counted = Literal["genuine", "all"]
 
 
@@ -49,6 +59,9 @@ def pair_quality(
     Returns:
         The smaller quality of each pair.
 
+    Raises:
+        ValueError: If a quality is not finite.
+
     Example:
         >>> pair_quality(np.array([0.5, 0.25]), np.array([0.75, 0.0])).tolist()
         [0.5, 0.0]
@@ -56,17 +69,17 @@ def pair_quality(
     References:
         Grother and Tabassi, TPAMI 2007.
     """
-    return np.minimum(np.asarray(probe), np.asarray(gallery))
+    return np.minimum(*(as_finite(side, "qualities") for side in (probe, gallery)))
 
 
 def discard_curve(
-    scores: PerPair,
-    genuine: Bool[Array | np.ndarray, " n"],
-    quality: PerPair,
+    scores: Scores,
+    genuine: Labels,
+    quality: Scores,
     *,
     threshold: float,
     counted: Counted = "genuine",
-    counts: Int[np.ndarray, " n"] | None = None,
+    counts: Counts | None = None,
 ) -> DiscardCurve:
     """FNMR against the fraction of discarded pairs.
 
@@ -91,7 +104,8 @@ def discard_curve(
         The curve.
 
     Raises:
-        ValueError: If `counted` is neither.
+        ValueError: If `counted` is neither, a label neither true nor false, or a score
+            or quality not finite.
 
     Example:
         >>> scores, quality = np.array([0.1, 0.9]), np.array([0.2, 0.8])
@@ -107,12 +121,14 @@ def discard_curve(
     """
     if counted not in ("genuine", "all"):
         raise ValueError(f"counted must be 'genuine' or 'all', got {counted!r}")
+    exact, goodness = as_scores(scores), as_scores(quality, what="qualities")
+    labels = as_labels(genuine, exact.size)
+    counts = np.ones(exact.size, np.int64) if counts is None else counts
     # Stable, so that pairs which are sorted by quality already take linear time.
-    order = np.argsort(np.asarray(quality), kind="stable")
-    ranked = np.asarray(quality)[order]
-    times = np.ones(order.size, np.int64) if counts is None else counts[order]
-    matches = np.where(np.asarray(genuine)[order], times, 0)
-    failed = np.asarray(scores, np.float64)[order] < threshold
+    order = np.argsort(goodness, kind="stable")
+    ranked, times = goodness[order], as_indices(counts, exact.size, "counts")[order]
+    matches = np.where(labels[order], times, 0)
+    failed = exact[order] < threshold
     below = _before(matches if counted == "genuine" else times)
     total = max(int(below[-1]), 1)
     # Of the cuts between two qualities, the last at each number of discarded pairs.
@@ -126,16 +142,20 @@ def discard_curve(
 
 
 def error_at(
-    curve: DiscardCurve, fractions: Float[Array | np.ndarray, " s"]
+    curve: DiscardCurve, fractions: Num[Array | np.ndarray, " s"]
 ) -> Float[np.ndarray, " s"]:
     """The error at chosen fractions, to compare and to draw curves of several sets.
 
     Args:
         curve: Curve from `discard_curve`.
-        fractions: Discarded fractions with shape (s,), in [0, 1].
+        fractions: Discarded fractions with shape (s,), in [0, 1], exact to four times
+            the rounding of their own type: the float32 0.45 is 9 of 20.
 
     Returns:
         Errors with shape (s,), in [0, 1].
+
+    Raises:
+        ValueError: If a fraction is not in [0, 1].
 
     Example:
         >>> scores, quality = np.array([0.1, 0.9]), np.array([0.2, 0.8])
@@ -144,8 +164,12 @@ def error_at(
         >>> error_at(curve, np.array([0.4, 0.5])).tolist()
         [0.5, 0.0]
     """
-    step = np.searchsorted(curve.fraction, np.asarray(fractions), side="right") - 1
-    return curve.error[step]
+    given = np.asarray(fractions) + 0.0
+    if not ((given >= 0) & (given <= 1)).all():
+        raise ValueError(f"discarded fractions must be in [0, 1], got {given}")
+    # A fraction reaches the step that it rounds to, as in `labels.whole_count`.
+    reached = given.astype(np.float64) * (1 + 4 * float(jnp.finfo(given.dtype).eps))
+    return curve.error[np.searchsorted(curve.fraction, reached, side="right") - 1]
 
 
 def partial_area(curve: DiscardCurve, *, up_to: float = 1.0) -> float:

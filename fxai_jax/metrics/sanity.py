@@ -18,7 +18,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from fxai_jax.array_types import PRNGKey, Score
-from fxai_jax.numerics import centred_ranks
+from fxai_jax.inputs import as_map, check_key
+from fxai_jax.numerics import centred_ranks, is_constant
 
 Model = Any
 """A callable pytree, such as a backbone."""
@@ -62,7 +63,7 @@ def cascade(model: Model, key: PRNGKey, *, prefixes: Sequence[str]) -> list[Mode
         m + 1 randomised.
 
     Raises:
-        ValueError: If there is no array below a prefix.
+        ValueError: If there is no array below a prefix, or the key is none.
 
     Example:
         >>> model = {"head": jnp.arange(64.0), "stem": jnp.arange(64.0)}
@@ -77,6 +78,7 @@ def cascade(model: Model, key: PRNGKey, *, prefixes: Sequence[str]) -> list[Mode
     References:
         Adebayo et al., NeurIPS 2018, cascading randomisation.
     """
+    check_key(key)
     paths, structure = jax.tree_util.tree_flatten_with_path(model)
     names = [_name(path) for path, _ in paths]
     leaves = [leaf for _, leaf in paths]
@@ -106,7 +108,10 @@ def rank_correlation(map_a: Map, map_b: Map) -> Score:
 
     Returns:
         In [-1, 1]: 1 for maps that rank all pixels alike, about 0 for unrelated ones;
-        0 if a map is constant.
+        0 if a map is constant to rounding.
+
+    Raises:
+        ValueError: If a map is not finite, or their sizes differ.
 
     Example:
         >>> a = jnp.arange(6.0).reshape(2, 3)
@@ -116,9 +121,11 @@ def rank_correlation(map_a: Map, map_b: Map) -> Score:
     References:
         Adebayo et al., NeurIPS 2018.
     """
+    first = as_map(map_a)
+    maps = first, as_map(map_b, "the other map", size=first.shape)
     a, b = (
-        centred_ranks(jnp.ravel(jnp.asarray(map_))) / map_.size
-        for map_ in (map_a, map_b)
+        jnp.where(is_constant(map_), 0, centred_ranks(jnp.ravel(map_)) / map_.size)
+        for map_ in maps
     )
     scale = jnp.sqrt(jnp.sum(a * a)) * jnp.sqrt(jnp.sum(b * b))
     correlation = jnp.sum(a * b) / jnp.where(scale > 0, scale, 1.0)

@@ -3,10 +3,11 @@
 A pair is accepted if its score is at least the threshold. FMR is the share of impostor
 pairs that are accepted, FNMR the share of genuine pairs that are not. Scores are finite
 numbers on the host, one for each of n pairs and higher for pairs that look more alike;
-labels are true for genuine pairs. Everything is computed in float64 and counted in
-64-bit integers, so that tied scores and tied error rates are resolved exactly. If one
-kind of pair is missing, its error rate is 0 and no result is NaN; `check_labels`
-refuses such labels where they enter.
+labels are true for genuine pairs. Labels of other types are taken where all are exactly
+0 or 1; all else, and scores that are not finite, is a ValueError. Everything is
+computed in float64 and counted in 64-bit integers, so that tied scores and tied error
+rates are resolved exactly. If one kind of pair is missing, its error rate is 0 and no
+result is NaN; `check_labels` refuses such labels where they enter.
 
 Where a function takes `counts`, pair i stands for `counts[i]` pairs, as in a resample
 of `fxai_jax.metrics.resampling.bootstrap`; without them for one.
@@ -18,11 +19,17 @@ References:
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Float
 
-Scores = Float[Array | np.ndarray, " n"]
-Labels = Bool[Array | np.ndarray, " n"]
-Counts = Int[np.ndarray, " n"]
+from fxai_jax.metrics.labels import (
+    Counts,
+    Labels,
+    Scores,
+    as_indices,
+    as_labels,
+    as_scores,
+    whole_count,
+)
 
 
 class Roc(NamedTuple):
@@ -71,12 +78,14 @@ def check_labels(genuine: Labels) -> None:
         genuine: Labels with shape (n,).
 
     Raises:
-        ValueError: If there is no genuine or no impostor pair.
+        ValueError: If there is no genuine or no impostor pair, or something that is
+            no label.
 
     Example:
         >>> check_labels(np.array([True, False]))
     """
-    total, matches = len(genuine), int(np.sum(np.asarray(genuine)))
+    total = np.asarray(genuine).size
+    matches = int(as_labels(genuine, total).sum())
     if 0 < matches < total:
         return
     raise ValueError(
@@ -152,12 +161,18 @@ def operating_point(
     Returns:
         The threshold and its rates.
 
+    Raises:
+        ValueError: If the threshold is NaN.
+
     Example:
         >>> pairs = np.array([0.9, 0.1]), np.array([True, False])
         >>> operating_point(*pairs, threshold=0.95).fnmr
         1.0
     """
-    accepted, labels = _exact(scores) >= threshold, np.asarray(genuine)
+    if np.isnan(threshold):
+        raise ValueError("a threshold must be a number, got NaN")
+    exact = as_scores(scores)
+    accepted, labels = exact >= threshold, as_labels(genuine, exact.size)
     fmr = np.sum(accepted & ~labels) / max(np.sum(~labels), 1)
     fnmr = np.sum(~accepted & labels) / max(np.sum(labels), 1)
     return OperatingPoint(float(threshold), float(fmr), float(fnmr), float(1 - fnmr))
@@ -166,8 +181,8 @@ def operating_point(
 def fnmr_at_fmr(scores: Scores, genuine: Labels, *, fmr: float) -> OperatingPoint:
     """FNMR at a fixed FMR; its `tar` is the TAR at a fixed FAR.
 
-    The threshold is the lowest score whose FMR is at most `fmr`, up to one part in a
-    million, and infinity if there is none. Nothing is interpolated.
+    The threshold is the lowest score whose FMR is at most `fmr`, up to the rounding of
+    that number, and infinity if there is none. Nothing is interpolated.
 
     Args:
         scores: Scores with shape (n,).
@@ -184,7 +199,7 @@ def fnmr_at_fmr(scores: Scores, genuine: Labels, *, fmr: float) -> OperatingPoin
         0.5
     """
     swept = _sweep(scores, genuine)
-    allowed = swept.false_matches <= _whole_count(fmr, swept.impostors)
+    allowed = swept.false_matches <= whole_count(fmr, swept.impostors)
     lowest = swept.threshold[allowed].min(initial=np.inf)
     return operating_point(scores, genuine, threshold=lowest)
 
@@ -192,8 +207,8 @@ def fnmr_at_fmr(scores: Scores, genuine: Labels, *, fmr: float) -> OperatingPoin
 def fmr_at_fnmr(scores: Scores, genuine: Labels, *, fnmr: float) -> OperatingPoint:
     """FMR at a fixed FNMR, such as the starting error of an error-discard curve.
 
-    The threshold is the highest score whose FNMR is at most `fnmr`, up to one part in
-    a million. Nothing is interpolated.
+    The threshold is the highest score whose FNMR is at most `fnmr`, up to the rounding
+    of that number. Nothing is interpolated.
 
     Args:
         scores: Scores with shape (n,).
@@ -209,7 +224,7 @@ def fmr_at_fnmr(scores: Scores, genuine: Labels, *, fnmr: float) -> OperatingPoi
         0.5
     """
     swept = _sweep(scores, genuine)
-    allowed = swept.false_nonmatches <= _whole_count(fnmr, swept.matches)
+    allowed = swept.false_nonmatches <= whole_count(fnmr, swept.matches)
     highest = swept.threshold[allowed].max(initial=-np.inf)
     return operating_point(scores, genuine, threshold=highest)
 
@@ -223,11 +238,13 @@ class _Sweep(NamedTuple):
 
 
 def _sweep(scores: Scores, genuine: Labels, counts: Counts | None = None) -> _Sweep:
+    exact = as_scores(scores)
+    labels = as_labels(genuine, exact.size)
+    counts = np.ones(exact.size, np.int64) if counts is None else counts
     # Stable, so that scores which are sorted already take linear time.
-    order = np.argsort(-_exact(scores), kind="stable")
-    threshold = _exact(scores)[order]
-    times = np.ones(order.size, np.int64) if counts is None else counts[order]
-    matches = np.where(np.asarray(genuine)[order], times, 0)
+    order = np.argsort(-exact, kind="stable")
+    threshold, times = exact[order], as_indices(counts, exact.size, "counts")[order]
+    matches = np.where(labels[order], times, 0)
     # The last of each group of ties stands for all of it.
     last = np.searchsorted(-threshold, -threshold, side="right") - 1
     accepted, accepted_matches = (np.cumsum(x)[last] for x in (times, matches))
@@ -239,12 +256,3 @@ def _sweep(scores: Scores, genuine: Labels, counts: Counts | None = None) -> _Sw
         max(total, 1),
         max(int(times.sum()) - total, 1),
     )
-
-
-def _exact(scores: Scores) -> Float[np.ndarray, " n"]:
-    return np.asarray(scores, np.float64)
-
-
-def _whole_count(rate: float, size: int) -> int:
-    # 0.001 of 3000 is 3, whatever the rounding of the product says.
-    return int(np.floor(rate * size * (1 + 1e-6)))

@@ -130,10 +130,42 @@ def test_same_key_same_result_whatever_the_batch(smooth, images, key):
     assert call(99, images[0]).quality != expected.quality[0]
 
 
-def test_without_dropout_the_quality_is_one(smooth, images, key):
-    found = quality.ser_fiq(smooth, key, images[0], passes=5, dropout_rate=0.0)
-    np.testing.assert_allclose(found.quality, 1, atol=1e-3)
-    np.testing.assert_allclose(found.standard_error, 0, atol=1e-3)
+class WithoutDropout(SmoothModel):
+    """Its head takes the options of dropout and does nothing with them."""
+
+    def head(self, features, *, dropout_rate=0.0, key=None):
+        return features.reshape(-1) @ self.outer
+
+
+class WithoutOptions(SmoothModel):
+    def head(self, features):
+        return features.reshape(-1) @ self.outer
+
+
+def test_a_head_without_dropout_is_refused(images, key):
+    call = partial(quality.ser_fiq, WithoutDropout(key), passes=5)
+    keys = jax.random.split(key, len(images))
+    for run in (call, jax.jit(call)):
+        with pytest.raises(ValueError, match="it has no dropout"):
+            run(key, images[0])
+    with pytest.raises(ValueError, match="it has no dropout"):
+        jax.jit(jax.vmap(call))(keys, images)
+    with pytest.raises(ValueError, match="the head fails with dropout"):
+        quality.ser_fiq(WithoutOptions(key), key, images[0])
+
+
+def test_rates_that_drop_nothing_or_all_are_refused(smooth, images, key):
+    for rate in (0.0, 1.0, -0.1, float("nan")):
+        with pytest.raises(ValueError, match=r"must be in \(0, 1\), got"):
+            quality.ser_fiq(smooth, key, images[0], passes=5, dropout_rate=rate)
+
+
+def test_passes_that_are_all_alike_measure_nothing(smooth, images, key):
+    """Nothing is left to drop: the features of a black image are 0."""
+    for call in (quality.ser_fiq, jax.jit(partial(quality.ser_fiq, smooth))):
+        model = (smooth,) if call is quality.ser_fiq else ()
+        assert np.isnan(call(*model, key, 0 * images[0])).all()
+        assert np.isfinite(call(*model, key, images[0])).all()
 
 
 def test_degenerate_embeddings_have_finite_values_and_gradients(rng):

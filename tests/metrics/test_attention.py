@@ -1,5 +1,6 @@
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from scipy import stats
 
 from fxai_jax.metrics import attention
@@ -52,3 +53,15 @@ def test_the_ellipse_holds_the_landmarks_and_not_the_border():
     np.testing.assert_array_equal(inside, inside[:, ::-1])
     area = np.pi * 0.36 * 0.28
     np.testing.assert_allclose(inside.mean(), area, rtol=0.01)
+
+
+@pytest.mark.parametrize("total", [7, 20, 100, 1000])
+def test_groups_hold_the_whole_number_that_the_share_names(total):
+    """0.29 of 100 is 29, whatever the rounding of the product says."""
+    quality = jnp.arange(total, dtype=jnp.float32)
+    for count in range(1, total // 2 + 1, max(1, total // 40)):
+        share = count / total
+        groups = attention.quality_groups(
+            quality, higher_is_better=True, fraction=share
+        )
+        assert groups.low.tolist() == [*range(count)]

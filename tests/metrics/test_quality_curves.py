@@ -201,3 +201,28 @@ def test_curves_have_intervals(rng):
 def test_other_countings_are_refused(rng, unchecked):
     with pytest.raises(ValueError, match="'genuine' or 'all', got 'images'"):
         discard_curve(*pairs(rng), threshold=0.7, counted="images")
+
+
+@pytest.mark.parametrize("total", [7, 20, 1000])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_every_fraction_of_the_pairs_reaches_its_step(total, dtype):
+    """Pairs that get better one by one, every other one failing."""
+    failing = np.arange(total) % 2 == 0
+    scores = np.where(failing, 0.1, 0.9)
+    curve = discard_curve(scores, np.ones(total, bool), np.arange(total), threshold=0.5)
+    fractions = np.array([k / total for k in range(total)], dtype)
+    left = [Fraction(int(failing[k:].sum()), total - k) for k in range(total)]
+    found = error_at(curve, fractions)
+    np.testing.assert_array_equal(found, [float(error) for error in left])
+    halfway = error_at(curve, (fractions[:-1] + fractions[1:]) / dtype(2))
+    np.testing.assert_array_equal(halfway, found[:-1])
+
+
+def test_errors_at_the_ends_and_outside():
+    curve = discard_curve(
+        np.array([0.1, 0.9]), np.array([1, 1]), np.array([0, 1]), threshold=0.5
+    )
+    assert error_at(curve, np.array([0, 1])).tolist() == [0.5, 0.0]
+    for wrong in (-0.1, 1.1, np.nan):
+        with pytest.raises(ValueError, match=r"must be in \[0, 1\]"):
+            error_at(curve, np.array([0.5, wrong]))

@@ -4,7 +4,7 @@ from typing import Literal
 
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from fxai_jax.array_types import (
     Embedder,
@@ -15,7 +15,14 @@ from fxai_jax.array_types import (
     Score,
 )
 from fxai_jax.chunking import chunked_map
-from fxai_jax.numerics import cosine, min_max, resize_bilinear, safe_norm
+from fxai_jax.inputs import apply, as_face, as_image, as_map, check_model
+from fxai_jax.numerics import (
+    cosine,
+    is_constant,
+    min_max,
+    resize_bilinear,
+    safe_norm,
+)
 
 ChannelScore = Literal["cosine", "norm"]
 Activation = Float[Array, "i j"]
@@ -50,7 +57,7 @@ def channel_scores(
         for constant channels, which mask nothing.
 
     Raises:
-        ValueError: If `score` is neither of the two.
+        ValueError: If `score` is neither of the two, or the image cannot be explained.
 
     Example:
         >>> face = jnp.ones((2, 2, 1))
@@ -60,7 +67,9 @@ def channel_scores(
     """
     if score not in ("cosine", "norm"):
         raise ValueError(f"score must be 'cosine' or 'norm', got {score!r}")
-    reference = embed(image)
+    image = as_face(image)
+    features = as_image(features, "the feature map")
+    reference = apply(embed, image)
     zero = jnp.broadcast_to(jnp.asarray(baseline, image.dtype), image.shape)
     height, width, _ = image.shape
 
@@ -68,7 +77,7 @@ def channel_scores(
         mask = min_max(resize_bilinear(channel, (height, width)))
         masked = embed(zero + (image - zero) * mask[..., None])
         value = cosine(masked, reference) if score == "cosine" else safe_norm(masked)
-        return jnp.where(_constant(channel), 0, value)
+        return jnp.where(is_constant(channel), 0, value)
 
     channels = jnp.moveaxis(features, -1, 0)
     return chunked_map(one_channel, channels, chunk_size=chunk_size)
@@ -99,7 +108,8 @@ def activation(
         Activation with shape (i, j), of any sign and scale; see `activation_map`.
 
     Raises:
-        ValueError: If `score` is neither of the two.
+        ValueError: If `score` is neither of the two, the model has no features and
+            head, or the image cannot be explained.
 
     Example:
         >>> model = load_backbone("mobilefacenet")
@@ -110,7 +120,9 @@ def activation(
         The authors released finished maps; Score-CAM is named by their sibling code,
         and the released maps have its 7x7 grid. The scores are our own choice.
     """
-    features = model.features(image)
+    check_model(model)
+    image = as_face(image)
+    features = apply(model.features, image)
     scores = channel_scores(
         model, image, features, score=score, baseline=baseline, chunk_size=chunk_size
     )
@@ -129,15 +141,13 @@ def activation_map(activation: Activation, size: tuple[int, int]) -> Saliency:
     Returns:
         Map with shape `size` in [0, 1]; 0 everywhere for a constant activation.
 
+    Raises:
+        ValueError: If the activation is no finite map.
+
     Example:
         >>> activation_map(jnp.eye(7), (112, 112)).shape
         (112, 112)
     """
+    activation = as_map(activation, "the activation")
     positive = jnp.maximum(resize_bilinear(activation, size), 0)
-    return jnp.where(_constant(activation), 0, min_max(positive))
-
-
-def _constant(x: Float[Array, "*shape"]) -> Bool[Array, ""]:
-    # Upsampling a constant leaves rounding noise, which min-max would blow up to 1, so
-    # constancy is asked of the grid and not of the map.
-    return jnp.max(x) <= jnp.min(x)
+    return jnp.where(is_constant(activation), 0, min_max(positive))

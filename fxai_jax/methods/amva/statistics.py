@@ -3,13 +3,15 @@
 from functools import partial
 from typing import Literal, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
 from fxai_jax.array_types import Saliency, Score
 from fxai_jax.chunking import chunked_map
-from fxai_jax.numerics import lower_median, resize_bilinear
+from fxai_jax.inputs import as_float, as_map, check_finite
+from fxai_jax.numerics import is_constant, lower_median, resize_bilinear
 
 Spread = Literal["release", "mad"]
 
@@ -53,14 +55,15 @@ def variation(maps: Float[Array, "n h w"], *, spread: Spread = "release") -> Var
         Mean, unbiased std, lower median and spread.
 
     Raises:
-        ValueError: If there are fewer than 2 maps or the spread is unknown.
+        ValueError: If there are fewer than 2 maps, one is not finite, or the spread is
+            unknown.
 
     Example:
         >>> maps = jnp.array([0.0, 0.5, 1.0])[:, None, None] * jnp.ones((1, 2, 2))
         >>> float(variation(maps).std[0, 0])
         0.5
     """
-    _check_set(maps.shape[0], spread)
+    maps = _as_set(maps, "maps", spread)
     return Variation(*_statistics(maps, spread))
 
 
@@ -87,14 +90,15 @@ def variation_from_activations(
         Mean, unbiased std, lower median and spread.
 
     Raises:
-        ValueError: If there are fewer than 2 activations or the spread is unknown.
+        ValueError: If there are fewer than 2 activations, one is not finite, or the
+            spread is unknown.
 
     Example:
         >>> activations = jnp.stack([jnp.eye(7), 1 - jnp.eye(7)])
         >>> variation_from_activations(activations, (112, 112), rows=8).mean.shape
         (112, 112)
     """
-    _check_set(activations.shape[0], spread)
+    activations = _as_set(activations, "activations", spread)
     # Bilinear interpolation is linear and separable: a map is V A Hᵀ. The columns of V
     # and H are what upsampling makes of the unit vectors, so they agree with
     # `resize_bilinear` by construction, and a row of all maps costs two products
@@ -117,8 +121,8 @@ def variation_from_activations(
     lows, highs = chunked_map(extremes, vertical, chunk_size=rows)
     low, high = jnp.min(lows, axis=0), jnp.max(highs, axis=0)
     # Min-max takes the range of the whole map, hence the pass over all rows before.
-    # A map is flat if its grid is (rounding apart) or nothing of it is positive.
-    flat = (jnp.ptp(activations, axis=(1, 2)) == 0) | (high <= low)
+    # A map is flat if its grid is or what is positive of it, as in `activation_map`.
+    flat = jax.vmap(is_constant)(activations) | (high - low <= 1e-6 * high)
     scale = jnp.where(flat, 0, 1 / jnp.where(flat, 1, high - low))
 
     def one_row(weights: Float[Array, " i"]):
@@ -166,7 +170,7 @@ def deviation(attention: Saliency, reference: Saliency) -> Saliency:
         >>> deviation(jnp.eye(2), jnp.full((2, 2), 0.75)).tolist()
         [[0.3333333432674408, 1.0], [1.0, 0.3333333432674408]]
     """
-    return _over_maximum(jnp.abs(reference - attention))
+    return _over_maximum(_apart(attention, reference))
 
 
 def mean_deviation(attention: Saliency, reference: Saliency) -> Score:
@@ -184,19 +188,33 @@ def mean_deviation(attention: Saliency, reference: Saliency) -> Score:
         >>> float(mean_deviation(jnp.eye(2), jnp.ones((2, 2))))
         0.5
     """
-    return jnp.mean(jnp.abs(reference - attention))
+    return jnp.mean(_apart(attention, reference))
 
 
-def _check_set(count: int, spread: str) -> None:
+def _apart(attention: Saliency, reference: Saliency) -> Saliency:
+    map_ = as_map(attention)
+    return jnp.abs(as_map(reference, "the reference", size=map_.shape) - map_)
+
+
+def _as_set(
+    maps: Float[Array, "n h w"], what: str, spread: str
+) -> Float[Array, "n h w"]:
     if spread not in _SPREADS:
         raise ValueError(f"spread must be one of {sorted(_SPREADS)}, got {spread!r}")
-    if count < 2:
-        raise ValueError(f"the variation of maps needs at least 2 of them, got {count}")
+    maps = as_float(maps, what)
+    if maps.ndim != 3 or maps.shape[0] < 2:
+        raise ValueError(
+            f"the variation of maps needs at least 2 of them, (n, h, w), got the shape "
+            f"{maps.shape}"
+        )
+    check_finite(maps, what)
+    return maps
 
 
 def _over_maximum(x: Saliency) -> Saliency:
+    # Maps in [0, 1] that differ by less than 1e-6 differ by rounding alone.
     maximum = jnp.max(x)
-    return x / jnp.where(maximum > 0, maximum, 1)
+    return jnp.where(maximum > 1e-6, x / jnp.where(maximum > 0, maximum, 1), 0)
 
 
 def _statistics(x: Float[Array, "n *shape"], spread: Spread) -> tuple:

@@ -22,9 +22,13 @@ from fxai_jax.array_types import (
     Score,
 )
 from fxai_jax.chunking import chunked_map, chunked_sum
+from fxai_jax.inputs import apply, as_faces, check_key
 from fxai_jax.numerics import centred_ranks, cosine, split_sign
 
 Origins = Int[Array, "p 2"]
+
+ROUNDING = 1e-6
+"""Cosines that differ by no more are equal; float32 sums of 512 products round so."""
 
 
 def masks(
@@ -48,7 +52,7 @@ def masks(
         Masks with shape (n, h, w), False where covered.
 
     Raises:
-        ValueError: If a patch does not fit into the image.
+        ValueError: If a patch does not fit into the image, or there is none.
 
     Example:
         >>> drawn = masks(jax.random.key(0), (4, 4), count=2, patches=1, side=2)
@@ -59,6 +63,7 @@ def masks(
         Lu et al., arXiv 2305.08546; numbers and origins as an independent port has
         them.
     """
+    check_key(key)
     origins = _origins(key, size, count, patches, side)
     return jax.vmap(lambda corners: _mask(corners, size, side))(origins)
 
@@ -97,10 +102,12 @@ def explain(
 
     Returns:
         Maps in [0, 1], `signed` in [-1, 1], and the cosine of the clean pair; 0 for
-        pixels that no mask covers or all do, and everywhere if all cosines are equal.
+        pixels that no mask covers or all do, and everywhere if all cosines are equal
+        to 1e-6, which is what their sums round to.
 
     Raises:
-        ValueError: If a patch does not fit into the image.
+        ValueError: If a patch does not fit into the image, there is no mask or patch,
+            or an image cannot be explained.
 
     Example:
         >>> face, key = jnp.eye(4)[..., None], jax.random.key(0)
@@ -113,17 +120,23 @@ def explain(
     References:
         Lu et al., arXiv 2305.08546; ranks and numbers as an independent port has them.
     """
+    check_key(key)
+    probe, gallery = as_faces(probe, gallery)
     height, width, _ = probe.shape
     size = (height, width)
     origins = _origins(key, size, masks, patches, side)
-    reference = embed(gallery)
+    reference = apply(embed, gallery)
 
     def covered_cosine(corners: Origins) -> Score:
         visible = _mask(corners, size, side)[..., None]
         return cosine(embed(jnp.where(visible, probe, 0)), reference)
 
     scores = chunked_map(covered_cosine, origins, chunk_size=chunk_size)
-    signed = _correlation(centred_ranks(scores), origins, size, side, chunk_size)
+    # Masks in a chunk of another size are summed in another order; ranking what only
+    # that tells apart would turn rounding into a map.
+    equal = jnp.max(scores) - jnp.min(scores) <= ROUNDING
+    ranks = jnp.where(equal, 0, centred_ranks(scores))
+    signed = _correlation(ranks, origins, size, side, chunk_size)
     clean = cosine(embed(probe), reference)
     return PairSaliency(*split_sign(signed), signed, clean)
 
@@ -131,6 +144,11 @@ def explain(
 def _origins(
     key: PRNGKey, size: tuple[int, int], count: int, patches: int, side: int
 ) -> Int[Array, "n p 2"]:
+    if count < 1 or patches < 1 or side < 1:
+        raise ValueError(
+            "masks, patches and side must be at least 1, got "
+            f"{count}, {patches} and {side}"
+        )
     if side > min(size):
         raise ValueError(
             f"a patch of {side} pixels does not fit into an image of {size} pixels; "
@@ -156,7 +174,9 @@ def _correlation(
     side: int,
     chunk_size: int | None,
 ) -> Saliency:
-    # The ranks are centred in integers: where all are equal their spread is 0 exactly.
+    # Ranks are centred and masks counted in whole numbers, which float32 holds exactly:
+    # the spread of equal ranks is 0, and so is the variance of a pixel that no mask
+    # covers, or all do.
     centred = ranks.astype(jnp.float32)
     spread = jnp.sqrt(jnp.mean(jnp.square(centred)))
     standard = centred / jnp.where(spread > 0, spread, 1)
@@ -167,11 +187,8 @@ def _correlation(
         return mask, mask * rank
 
     xs = (origins, standard)
-    visible, product = (
-        total / ranks.shape[0]
-        for total in chunked_sum(one_mask, xs, chunk_size=chunk_size)
-    )
-    variance = visible * (1 - visible)
+    visible, product = chunked_sum(one_mask, xs, chunk_size=chunk_size)
+    variance = visible * (ranks.shape[0] - visible)
     varies = variance > 0
     correlation = product / jnp.sqrt(jnp.where(varies, variance, 1))
     return jnp.where(varies, jnp.clip(correlation, -1, 1), 0)

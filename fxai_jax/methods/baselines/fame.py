@@ -21,6 +21,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Int
 
 from fxai_jax.array_types import Embedder, Image, PairSaliency, Score
+from fxai_jax.inputs import apply, as_faces
 from fxai_jax.numerics import cosine, gaussian_blur, split_sign
 
 LUMA = (0.2989, 0.587, 0.114)  # as torchvision weighs red, green and blue
@@ -81,7 +82,8 @@ def perturb(
         Zhang, Günther, arXiv 2605.12017, equations 3 and 6; target, steps and the
         free range of pixels as in the authors' verification script.
     """
-    reference = embed(gallery)
+    probe, gallery = as_faces(probe, gallery)
+    reference = apply(embed, gallery)
     accepted = cosine(embed(probe), reference) >= threshold
 
     def loss(image: Image) -> Score:
@@ -90,8 +92,7 @@ def perturb(
 
     descent = jax.value_and_grad(loss)
     optimizer = _largest_change(step)
-    start = jnp.asarray(probe)
-    memory = optimizer.init(start)  # of nothing: each step stands alone
+    memory = optimizer.init(probe)  # of nothing: each step stands alone
 
     def advance(state):
         image, _, count, _ = state
@@ -101,7 +102,7 @@ def perturb(
         image = optax.apply_updates(image, change)
         return image, value, jnp.where(done, count, count + 1), done
 
-    state = (start, jnp.zeros((), start.dtype), jnp.int32(0), jnp.bool(False))
+    state = (probe, jnp.zeros((), probe.dtype), jnp.int32(0), jnp.bool(False))
     image, value, count, _ = lax.while_loop(lambda state: ~state[-1], advance, state)
     return Perturbed(image, value, count)
 
@@ -155,6 +156,7 @@ def explain(
         Zhang, Günther, arXiv 2605.12017, equation 4; weights of the colours and blur
         as in the authors' attribution script.
     """
+    probe, gallery = as_faces(probe, gallery)
     perturbed = perturb(
         embed,
         probe,

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from fxai_jax.array_types import Embedder, Image, PairSaliency, Score
+from fxai_jax.inputs import apply, as_faces
 from fxai_jax.numerics import cosine, split_sign
 
 
@@ -43,10 +44,9 @@ def explain(
     References:
         Simonyan et al., arXiv 1312.6034, section 3.
     """
-    reference = embed(gallery)
-    value, slope = jax.value_and_grad(lambda x: cosine(embed(x), reference))(
-        jnp.asarray(probe)
-    )
+    probe, gallery = as_faces(probe, gallery)
+    reference = apply(embed, gallery)
+    value, slope = jax.value_and_grad(lambda x: cosine(embed(x), reference))(probe)
     map_ = jnp.mean(jnp.abs(slope), axis=-1)
     signed = jnp.where(value >= threshold, map_, -map_)
     return PairSaliency(*split_sign(signed), signed, value)

@@ -19,6 +19,7 @@ from fxai_jax.array_types import (
     Saliency,
     Score,
 )
+from fxai_jax.inputs import apply, as_faces, as_image, as_map, check_key
 from fxai_jax.numerics import cosine, gaussian_blur, split_sign
 
 MARGIN = 12  # pixels that a blur of 25 pixels reaches
@@ -59,8 +60,10 @@ def explain(
         >>> explain(pixel_random, embed, key, face, face, threshold=0.4).signed.shape
         (4, 4)
     """
-    map_ = fun(key, probe)
-    value = cosine(embed(probe), embed(gallery))
+    check_key(key)
+    probe, gallery = as_faces(probe, gallery)
+    map_ = as_map(fun(key, probe), "the map of the prior", size=probe.shape)
+    value = cosine(apply(embed, probe), embed(gallery))
     signed = jnp.where(value >= threshold, map_, -map_)
     return PairSaliency(*split_sign(signed), signed, value)
 
@@ -85,7 +88,8 @@ def smooth_random(key: PRNGKey, image: Image) -> Saliency:
         >>> float(smooth_random(jax.random.key(0), jnp.ones((4, 4, 3))).min())
         0.0
     """
-    height, width, _ = image.shape
+    check_key(key)
+    height, width, _ = as_image(image).shape
     wide = jax.random.normal(key, (height + 2 * MARGIN, width + 2 * MARGIN))
     noise = gaussian_blur(wide)[MARGIN:-MARGIN, MARGIN:-MARGIN]
     return noise - jnp.min(noise)
@@ -105,7 +109,8 @@ def pixel_random(key: PRNGKey, image: Image) -> Saliency:
         >>> pixel_random(jax.random.key(0), jnp.ones((4, 5, 3))).shape
         (4, 5)
     """
-    return jax.random.uniform(key, image.shape[:2])
+    check_key(key)
+    return jax.random.uniform(key, as_image(image).shape[:2])
 
 
 def edges(key: PRNGKey, image: Image) -> Saliency:
@@ -125,7 +130,7 @@ def edges(key: PRNGKey, image: Image) -> Saliency:
         >>> edges(jax.random.key(0), ramp)[1].tolist()
         [0.125, 0.25, 0.25, 0.25, 0.125]
     """
-    grey = jnp.mean(image, axis=-1)
+    grey = jnp.mean(as_image(image), axis=-1)
     across, down = _sobel(grey), _sobel(grey.T).T
     return jnp.sqrt(jnp.square(across) + jnp.square(down))
 
@@ -151,7 +156,8 @@ def centred_gaussian(
         1.0
     """
     y, x = (
-        jnp.exp(-jnp.square(_from_centre(side) / sigma) / 2) for side in image.shape[:2]
+        jnp.exp(-jnp.square(_from_centre(side) / sigma) / 2)
+        for side in as_image(image).shape[:2]
     )
     return jnp.outer(y, x)
 

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from fxai_jax.array_types import Embedder, Embedding, Image, PairSaliency, Score
+from fxai_jax.inputs import apply, as_faces
 from fxai_jax.numerics import unit_vector
 
 
@@ -78,8 +79,9 @@ def explain(
     References:
         Huber et al., arXiv 2304.13409; the authors' gradient calculator.
     """
+    probe, gallery = as_faces(probe, gallery)
+    reference = unit_vector(apply(embed, gallery))
     feature, pullback = jax.vjp(lambda image: unit_vector(embed(image)), probe)
-    reference = unit_vector(embed(gallery))
     similarity, dissimilarity = (
         jnp.mean(jnp.abs(pullback(part)[0]), axis=-1)
         for part in arguments(feature, reference, threshold=threshold)

@@ -62,7 +62,10 @@ def test_grad_cam_of_a_linear_head_by_hand(linear, pair):
     expected = upsample(features @ weights)
     tolerance = 1e-4 * np.abs(expected).max()
     np.testing.assert_allclose(found.signed, expected, atol=tolerance)
-    np.testing.assert_allclose(found.similarity, expected.clip(min=0), atol=tolerance)
+    finished = upsample((features @ weights).clip(min=0))
+    np.testing.assert_allclose(found.similarity, finished, atol=tolerance)
+    against = upsample((features @ -weights).clip(min=0))
+    np.testing.assert_allclose(found.dissimilarity, against, atol=tolerance)
     np.testing.assert_allclose(found.cosine, f @ g, atol=1e-6)
 
 
@@ -100,3 +103,60 @@ def test_grad_cam_does_not_change_with_the_length_of_embeddings(linear, pair):
     linear.weights = 8 * linear.weights
     scaled = jax.jit(lambda a, b: cams.grad_cam(linear, a, b, threshold=0.4))(*pair)
     np.testing.assert_allclose(scaled.signed, found.signed, atol=1e-5)
+
+
+def test_maps_are_clamped_on_the_grid_and_not_after_upsampling(linear, pair):
+    """Both maps may be positive between cells of different sign; their difference is
+    the map that is not clamped."""
+    for cam in (cams.grad_cam, cams.score_cam):
+        found = cam(linear, *pair, threshold=0.4)
+        difference = found.similarity - found.dissimilarity
+        tolerance = 1e-5 * float(jnp.abs(found.signed).max())
+        np.testing.assert_allclose(difference, found.signed, atol=tolerance)
+        assert bool(
+            (found.similarity >= jnp.maximum(found.signed, 0) - tolerance).all()
+        )
+    grid = np.array([[1.0, -1.0, 0.5], [-2.0, 1.0, 0.0], [0.3, -0.2, 0.1]])
+
+    class OneChannel(LinearModel):
+        def features(self, image):
+            return jnp.asarray(grid[..., None], jnp.float32) * image.mean()
+
+        def head(self, features, *, dropout_rate=0.0, key=None):
+            return jnp.stack([features.mean(), 1.0])
+
+    ones = jnp.ones((SIZE, SIZE, 3))
+    found = cams.grad_cam(
+        OneChannel(np.random.default_rng(0)), ones, -ones, threshold=0.0
+    )
+    scale = float(found.signed[0, 0]) / grid[0, 0]
+    assert scale != 0
+    kept = (np.sign(scale) * grid).clip(min=0)
+    expected = abs(scale) * upsample(kept)
+    np.testing.assert_allclose(found.similarity, expected, atol=1e-5 * abs(scale))
+    assert bool(((found.similarity > 0) & (found.dissimilarity > 0)).any())
+
+
+def test_grad_cam_with_constant_norms_by_hand(linear, pair):
+    """The slope of the dot product over the norms, which stay what they are."""
+    found = cams.grad_cam(linear, *pair, threshold=0.4, norms="constant")
+    features = np.asarray(linear.features(pair[0]), np.float64)
+    raw = np.asarray(linear(pair[0]), np.float64)
+    g = normalised(linear(pair[1]))
+    slope = linear.weights @ (g / np.linalg.norm(raw))
+    weights = slope.reshape(GRID, GRID, K).mean(axis=(0, 1))
+    grid = features @ weights
+    tolerance = 1e-4 * np.abs(grid).max()
+    np.testing.assert_allclose(found.signed, upsample(grid), atol=tolerance)
+    finished = upsample(grid.clip(min=0))
+    np.testing.assert_allclose(found.similarity, finished, atol=tolerance)
+    usual = cams.grad_cam(linear, *pair, threshold=0.4)
+    np.testing.assert_allclose(found.cosine, usual.cosine, atol=1e-6)
+    assert float(jnp.abs(found.signed - usual.signed).max()) > tolerance
+
+
+def test_unknown_norms_are_refused(linear, pair, unchecked):
+    with pytest.raises(
+        ValueError, match="norms must be 'differentiated' or 'constant'"
+    ):
+        cams.grad_cam(linear, *pair, threshold=0.4, norms="fame")

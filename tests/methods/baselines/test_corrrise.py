@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from fxai_jax.checkpoints import load_backbone
+from fxai_jax.data.samples import sample_face
 from fxai_jax.methods.baselines import corrrise
 
 SIZE = (28, 20)
@@ -119,3 +121,65 @@ def test_memory_does_not_grow_with_the_masks():
         return compiled.memory_analysis().temp_size_in_bytes
 
     assert peak(1000) - peak(100) < 20 * 112 * 112
+
+
+@pytest.mark.parametrize("masks", [200, 300, 500, 777])
+@pytest.mark.parametrize("chunk_size", [None, 50])
+def test_equal_cosines_give_an_empty_map(masks, chunk_size, key):
+    options = {"masks": masks, "side": 9, "chunk_size": chunk_size}
+    call = explain(lambda x: x[0, 0] + 1, threshold=0.1, **options)
+    black = jnp.zeros((24, 24, 3))
+    found = call(key, black, black)
+    assert not np.any(found.signed)
+    assert not np.any(found.similarity)
+
+
+def test_cosines_that_only_rounding_tells_apart_give_an_empty_map(key):
+    """As where the last chunk is smaller and its sums are rounded in another order."""
+
+    def embed(image):
+        return jnp.stack(
+            [1 + 1e-6 * image[5, 5, 0], 0.5 + jnp.float32(image.max() > 2)]
+        )
+
+    face = jnp.ones((12, 12, 3))
+    call = explain(embed, threshold=0.1, masks=100, side=4)
+    tilted = explain(lambda x: jnp.stack([x[5, 5, 0], 1.0]), threshold=0.1, side=4)
+    assert not np.any(call(key, face, 3 * face).signed)
+    assert float(tilted(key, face, face).signed[5, 5]) > 0.99
+
+
+def test_a_black_probe_of_the_shipped_network_has_an_empty_map(key):
+    options = {"masks": 120, "chunk_size": 50}
+    call = jax.jit(partial(corrrise.explain, threshold=0.1, **options))
+    black = jnp.zeros((112, 112, 3))
+    model = load_backbone("mobilefacenet")
+    assert not np.any(call(model, key, black, sample_face("a_1")).signed)
+
+
+def test_pixels_that_no_mask_covers_are_zero_at_any_number_of_masks(key):
+    for masks in (3, 7, 49):
+        options = {"masks": masks, "patches": 1, "side": 2}
+        call = explain(
+            lambda x: x.mean((0, 1)) + jnp.arange(3.0), threshold=0.0, **options
+        )
+        found = call(
+            key,
+            jnp.ones((20, 20, 3)) * jnp.linspace(0, 1, 20)[:, None, None],
+            jnp.ones((20, 20, 3)),
+        )
+        drawn = np.asarray(
+            corrrise.masks(key, (20, 20), count=masks, patches=1, side=2)
+        )
+        never = drawn.all(axis=0)
+        assert never.any()
+        assert not np.any(np.asarray(found.signed)[never])
+
+
+@pytest.mark.parametrize("wrong", ["masks", "patches", "side"])
+def test_nothing_to_cover_is_refused(wrong, key):
+    face = jnp.ones((8, 8, 3))
+    with pytest.raises(ValueError, match="must be at least 1, got"):
+        corrrise.explain(
+            lambda x: x[0, 0], key, face, face, threshold=0.0, **{"side": 2, wrong: 0}
+        )
