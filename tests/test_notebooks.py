@@ -10,7 +10,7 @@ nbclient = pytest.importorskip("nbclient")
 pytest.importorskip("ipykernel")
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
-INSTALL = '%pip install -q "git+https://github.com/fxai-jax/fxai_jax"'
+INSTALL = "%pip install -q {SOURCE}"
 INSTALLS = re.compile(r"\b(pip|uv|conda|mamba|apt)\b")
 KEPT_SMALL = 600_000
 
@@ -72,7 +72,8 @@ def test_a_notebook_is_stored_clean(path):
     assert not [o for o in outputs if o.output_type == "error"]
     assert not [o for o in outputs if o.get("name") == "stderr"]
     assert not any(cell.metadata for cell in notebook.cells)
-    assert f"/blob/main/notebooks/{path.name}" in notebook.cells[0].source
+    assert 'SOURCE = ".."' in cells[0].source
+    assert "http" not in notebook.cells[0].source + cells[0].source
     assert str(Path.home()) not in text
     assert str(path.parent.parent) not in text
     assert len(text) < KEPT_SMALL

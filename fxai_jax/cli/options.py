@@ -12,7 +12,7 @@ from rich.text import Text
 
 from fxai_jax import visualize
 from fxai_jax.data.names import printable
-from fxai_jax.visualize.saving import Format, check_dpi
+from fxai_jax.visualize.formats import Format, check_dpi
 from fxai_jax.writing import local_folder
 
 OUT = Path("fxai_out")

@@ -1,16 +1,12 @@
 """Figures as files for papers and for pages."""
 
 from pathlib import Path
-from typing import Literal
 
 import matplotlib
 from matplotlib.figure import Figure
 
+from fxai_jax.visualize.formats import Format, check_dpi
 from fxai_jax.writing import written
-
-Format = Literal["png", "pdf", "svg"]
-
-LEAST_DPI, MOST_DPI = 20, 1200
 
 TEXT_AS_TEXT = {"pdf.fonttype": 42, "svg.fonttype": "none"}
 """Text can be searched and edited; fonts are embedded in PDF, not in SVG."""
@@ -58,9 +54,3 @@ def save_figure(
     with written(path) as made, matplotlib.rc_context(settings):
         figure.savefig(made, format=format, dpi=dpi, metadata=NO_DATE[format])
     return path
-
-
-def check_dpi(dpi: int) -> None:
-    """Refuses numbers with which nothing can be seen, or memory ends."""
-    if not LEAST_DPI <= dpi <= MOST_DPI:
-        raise ValueError(f"dpi must be {LEAST_DPI} to {MOST_DPI}, got {dpi}")

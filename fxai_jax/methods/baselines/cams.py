@@ -74,8 +74,9 @@ def grad_cam(
         The score is a cosine, and the negative part of the sum is kept as well.
 
     References:
-        Selvaraju et al., arXiv 1610.02391, equations 1 and 2. Zhang, Günther: FAME,
-        arXiv 2605.12017 (constant norms).
+        Selvaraju et al., arXiv 1610.02391, equations 1 and 2. Constant norms: the
+        default of CosineSimilarityTarget in fame/baselines/cam.py, AIML-IfI/fame at
+        13fd675.
     """
     if norms not in ("differentiated", "constant"):
         raise ValueError(f"norms must be 'differentiated' or 'constant', got {norms!r}")
