@@ -770,8 +770,8 @@ fxai_jax/cli/explain/writing.py > tests/cli/explain/test_plq.py
 
 # commands: notes colour the terminal
 fxai_jax/runs/progress.py > tests/cli/test_quality.py
--                f"note: {printable(notice)}",
-+                f"note: {notice}",
+-    console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
++    console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 # finding: what lies in a folder is named by a link to it
 fxai_jax/data/finding.py > tests/data/test_finding.py

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from fxai_jax.data.names import printable
 from fxai_jax.writing import naming
 
 LAYOUT = 2
@@ -77,7 +78,10 @@ def _differences(first: str, fingerprint: Mapping[str, Any]) -> str:
         return "its first line is damaged"
     then, now = _flat(earlier), _flat(json.loads(json.dumps(fingerprint)))
     names = [k for k in {**now, **then} if now.get(k) != then.get(k)]
-    return "; ".join(f"{k} was {then.get(k)}, is {now.get(k)}" for k in names)
+    return "; ".join(
+        f"{name} was {printable(then.get(name), 20)}, is {printable(now.get(name), 20)}"
+        for name in names
+    )
 
 
 def _flat(fields: Mapping[str, Any], before: str = "") -> dict[str, Any]:

@@ -157,7 +157,7 @@ def _limit(axes: np.ndarray, panels: Sequence[Panel], *, shared: bool) -> None:
 def _ends(panel: Panel) -> tuple[float, float]:
     drawn = [(line.y, *(line.band or ())) for line in panel.lines.values()]
     values = np.concatenate([np.ravel(y) for each in drawn for y in each])
-    low, high = values.min(), values.max()
+    low, high = float(values.min()), float(values.max())
     if is_constant(values):
         low, high = (min(low, 0), max(high, 0)) if low else (0, 1)
     margin = 0.05 * (high - low)

@@ -61,6 +61,7 @@ def test_a_figure_has_the_format_and_the_dpi_that_were_asked_for(tmp_path, capsy
     run("pairs", "--show", "4", "--dpi", "30", "--out", tmp_path)
     with Image.open(tmp_path / "pairs.png") as sheet:
         assert sheet.size[0] == 4 * 2.8 * 30
+    capsys.readouterr()
     for wrong in ("19", "99999", "many"):
         assert "dpi" in fails(capsys, "pairs", "--dpi", wrong, "--out", tmp_path)
     assert "png" in fails(capsys, "pairs", "--format", "gif", "--out", tmp_path)

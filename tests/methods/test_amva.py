@@ -256,9 +256,9 @@ def test_impossible_requests_are_refused(smooth, images, maps):
         amva.activation(smooth, images[0], score="dot")
     with pytest.raises(ValueError, match=r"one of .*release.* got 'std'"):
         amva.variation(jnp.asarray(maps), spread="std")
-    with pytest.raises(ValueError, match="at least 2 of them, got 1"):
+    with pytest.raises(ValueError, match=r"at least 2 of them, .*shape \(1, 5, 6\)"):
         amva.variation(jnp.asarray(maps[:1]))
-    with pytest.raises(ValueError, match="at least 2 of them, got 1"):
+    with pytest.raises(ValueError, match=r"at least 2 of them, .*shape \(1, 7, 7\)"):
         amva.variation_from_activations(jnp.ones((1, 7, 7)), (14, 14))
     with pytest.raises(ValueError, match=r"in \(0, 0.5\], got 0.6"):
         attention.quality_groups(jnp.arange(3.0), higher_is_better=True, fraction=0.6)
