@@ -74,7 +74,7 @@ def quality(
     columns = {name: values[order] for name, values in found.values.items()}
     if card.quality is not None:
         columns["scaled_quality"] = _scaled(columns["quality"], card)
-        tell(STDERR, notices(columns["scaled_quality"], columns["quality"]))
+        tell(STDERR, notices(columns["scaled_quality"]))
     _write_csv(out / "quality.csv", ranked, columns)
     names = [printable(name) for name in relative_names(ranked)]
     sheet = visualize.contact_sheet(

@@ -174,8 +174,8 @@ def discard_notes(rated: Rated, counted: Counted, draws: int) -> list[str]:
     ]
     if np.ptp(rated.image) == 0:
         notes.append(
-            f"Every image has the quality {rated.image[0]:.3f}: the head of this "
-            "network has no dropout, so SER-FIQ measures nothing."
+            f"Every image has the quality {rated.image[0]:.3f}, which tells none "
+            "apart: are they copies of one?"
         )
     return notes
 

@@ -51,15 +51,15 @@ def with_quality(card: Card, values: Mapping[str, Float[np.ndarray, " n"]]) -> C
     """The card with the constants of PLQ, from the rows of `measure`.
 
     Raises:
-        ValueError: If there are too few images, or all qualities are the same, as for
-            a head without dropout.
+        ValueError: If there are too few images, or all qualities are the same, as those
+            of copies of one image.
     """
     qualities = values["quality"]
     check_enough(len(qualities))
     if np.ptp(qualities) == 0:
         raise ValueError(
-            f"every image has the quality {qualities[0]}: does the head of this "
-            "network have dropout?"
+            f"every image has the quality {qualities[0]}, which tells none apart: are "
+            "they copies of one?"
         )
     found = {
         name: plq.calibrate(jnp.asarray(qualities), jnp.asarray(values[name]))

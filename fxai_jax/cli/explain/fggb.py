@@ -49,7 +49,8 @@ def explain_fggb(
 
     Writes a figure, the raw maps (.npz) and a manifest (.json). With --gradient
     absolute all channels' maps are alike, so one of the two maps is nearly empty;
-    split fills both for every pair; signed maps are to be ranked by magnitude.
+    split fills both for every pair; signed maps are to be ranked by magnitude. Where
+    --out has results of other images of these names, folders are added to the name.
 
     Args:
         probe: Image of an aligned face, or a photograph with --landmarks.

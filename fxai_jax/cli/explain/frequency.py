@@ -53,7 +53,8 @@ def explain_frequency(
 
     Each band of the probe's spectrum is removed in turn; what the cosine loses, the
     band had contributed. Writes a figure of the probe, the influences on both faces
-    (.npz) and a manifest (.json).
+    (.npz) and a manifest (.json). Where --out has results of other images of these
+    names, folders are added to the name.
 
     Args:
         probe: Image of an aligned face, or a photograph with --landmarks.

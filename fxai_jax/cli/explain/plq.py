@@ -53,7 +53,8 @@ def explain_plq(
     """Show which pixels of a face are good enough for recognition (PLQ).
 
     Writes a figure, the raw map (.npz) and a manifest (.json). Quality and map depend
-    on constants of the network, which its card holds (see fxai-jax calibrate).
+    on constants of the network, which its card holds (see fxai-jax calibrate). Where
+    --out has results of another image of this name, folders are added to the name.
 
     Args:
         image: Image of an aligned face, or a photograph with --landmarks.
