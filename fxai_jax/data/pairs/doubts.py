@@ -50,8 +50,7 @@ def _repeats(pairs: Pairs) -> list[str]:
     exchanged = f", {swapped} of them with the images exchanged" if swapped else ""
     return [
         f"{rows.size} of {len(pairs)} pairs repeat an earlier one{exchanged}: they "
-        "count again in error rates, whose intervals come out too narrow (the first: "
-        f"{pairs.name(int(rows[0]))})"
+        f"count again (the first: {pairs.name(int(rows[0]))})"
     ]
 
 
