@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 
 from fxai_jax.data.pairs import Pairs
 from fxai_jax.evaluation.estimates import groups_of
-from fxai_jax.evaluation.persons import persons_of
+from fxai_jax.evaluation.persons import drawn_persons
 from fxai_jax.evaluation.report import (
     Chart,
     Estimate,
@@ -134,7 +134,7 @@ def _comparison(
 ) -> Comparison:
     rows = np.concatenate([*members.values()])
     counts = {name: places.size for name, places in members.items()}
-    identities = persons_of(pairs.take(rows))
+    identities = drawn_persons(pairs.take(rows))
     groups = np.repeat(np.arange(len(counts)), [*counts.values()])
     influence = group_influence(
         directed[rows], identities, groups, group_count=len(counts), seed=seed

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from fxai_jax.evaluation.estimates import groups_of
-from fxai_jax.evaluation.persons import persons_of
+from fxai_jax.evaluation.persons import drawn_persons
 from fxai_jax.evaluation.report import RATE, Chart, Estimate, Line, Panel, Row
 from fxai_jax.evaluation.scores import Scores, between_cosines
 from fxai_jax.metrics.quality_curves import (
@@ -221,7 +221,7 @@ def _estimates(
         return np.stack([own, random, oracle, random - own, random - oracle])
 
     pairs = rated.scores.pairs.take(members)
-    persons = persons_of(pairs)
+    persons = drawn_persons(pairs)
     interval = bootstrap(statistic, pairs.genuine, persons=persons, seed=seed)
     found = np.stack([statistic(None), *interval], axis=-1).tolist()
 

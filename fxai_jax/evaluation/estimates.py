@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from fxai_jax.data.pairs import Pairs
-from fxai_jax.evaluation.persons import IDENTITIES, persons_of
+from fxai_jax.evaluation.persons import IDENTITIES, drawn_persons
 from fxai_jax.evaluation.report import Estimate, Row
 from fxai_jax.metrics.resampling import Counts, Interval, bootstrap
 
@@ -25,7 +25,7 @@ def mean_interval(
         return times @ values / times.sum()
 
     alike = np.zeros(len(values))
-    return bootstrap(mean, alike, persons=persons_of(pairs), seed=seed)
+    return bootstrap(mean, alike, persons=drawn_persons(pairs), seed=seed)
 
 
 def mean_estimates(

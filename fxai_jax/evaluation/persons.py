@@ -15,8 +15,9 @@ IDENTITIES = (("identity_a", "identity_b"), ("probe_identity", "gallery_identity
 LEVELS = 3
 """Folders above an image that may name its person."""
 
-FEW = 20
-"""Persons below which intervals over persons are said to be rough; our own choice."""
+FEWEST = 10
+"""Persons that must recur for them to be drawn, our own choice: of one alone every
+resample is the list again, whose intervals would have no width."""
 
 
 def with_persons(pairs: Pairs) -> tuple[Pairs, str]:
@@ -80,21 +81,39 @@ def image_persons(pairs: Pairs) -> Int[np.ndarray, " m"]:
     return connected_components(links, directed=False)[1][:images]
 
 
+def drawn_persons(pairs: Pairs) -> Int[np.ndarray, "n 2"]:
+    """The persons that intervals draw: `persons_of`, if enough of them recur.
+
+    Elsewhere every pair is a person of its own, so that pairs are drawn.
+    """
+    persons = persons_of(pairs)
+    if _recurring(persons) >= FEWEST:
+        return persons
+    return np.stack([np.arange(len(pairs))] * 2, axis=1)
+
+
 def interval_note(pairs: Pairs, how: str) -> str:
     """Over what the intervals of an evaluation are."""
-    persons = persons_of(pairs)
+    count = _recurring(persons_of(pairs))
+    if not count:
+        return f"Intervals draw pairs: nobody recurs in them, {how}."
+    if count < FEWEST:
+        return (
+            f"Intervals draw pairs, and are too narrow: pairs of one person are alike, "
+            f"and of the {count} who recur, {how}, there are too few to draw them."
+        )
+    return (
+        f"Intervals draw persons, not pairs; {count} recur, {how}. Where one is taken "
+        f"for two they are too narrow, and so are those of rows in which fewer than "
+        f"{FEWEST} recur: these draw pairs."
+    )
+
+
+def _recurring(persons: Int[np.ndarray, "n 2"]) -> int:
+    """How many persons are in more than one pair."""
     once = np.where(persons[:, 0] == persons[:, 1], -1, persons[:, 1])
     numbers, times = np.unique([persons[:, 0], once], return_counts=True)
-    times = times[numbers >= 0]
-    if times.max(initial=0) < 2:
-        return f"Intervals draw pairs: nobody recurs in them, {how}."
-    note = (
-        f"Intervals draw persons, not pairs; the list has {times.size}, {how}. Where "
-        "one is taken for two they are too narrow."
-    )
-    if times.size < FEW:
-        note += f" With fewer than {FEW} persons they are rough."
-    return note
+    return int((times[numbers >= 0] > 1).sum())
 
 
 def _named(pairs: Pairs) -> tuple[str, ...]:

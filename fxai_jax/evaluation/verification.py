@@ -16,7 +16,7 @@ from fxai_jax.evaluation.fold_accuracy import (
     print_as_insightface,
     shuffled_folds,
 )
-from fxai_jax.evaluation.persons import persons_of
+from fxai_jax.evaluation.persons import drawn_persons
 from fxai_jax.evaluation.plan import Network, Plan
 from fxai_jax.evaluation.report import (
     RATE,
@@ -122,7 +122,7 @@ def verification_rows(
         row |= {"impostor": genuine.size - matches}
         if 0 < matches < genuine.size:
             own = shuffled_folds(genuine, seed) if folds is None else folds[members]
-            persons = persons_of(scores.pairs.take(members))
+            persons = drawn_persons(scores.pairs.take(members))
             row |= _error_cells(cosine, genuine, persons, seed)
             row |= fold_cells(cosine, genuine, own)
         if threshold is not None:

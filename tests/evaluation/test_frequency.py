@@ -222,7 +222,7 @@ def test_groups_side_by_side(rng):
 def test_pairs_of_one_person_are_no_independent_pairs(rng):
     genuine = np.arange(80) < 60
     pairs, directed, _ = made_up(rng, genuine)
-    persons_of = np.arange(80) % 6
+    persons_of = np.arange(80) % 12
     who = [f"person {i}" for i in persons_of]
     named = pairs_of(genuine, {"identity_a": who, "identity_b": who})
     widths = [

@@ -4,6 +4,7 @@ import pytest
 from fxai_jax.evaluation.driver import evaluate
 from fxai_jax.evaluation.estimates import mean_interval
 from fxai_jax.evaluation.persons import (
+    drawn_persons,
     image_persons,
     interval_note,
     persons_of,
@@ -90,18 +91,37 @@ def test_pairs_of_one_person_widen_an_interval(rng):
     assert alone == pytest.approx(expected / np.sqrt(12), rel=0.2)
 
 
+@pytest.mark.parametrize("count", [1, 9, 10])
+def test_a_few_persons_are_not_drawn(rng, count):
+    person = np.arange(60) % count
+    columns = {name: [str(p) for p in person] for name in ("identity_a", "identity_b")}
+    places = np.arange(60)
+    listed = named(["x"] * 60, places, places, [1] * 60, **columns)
+    drawn = drawn_persons(listed)
+    assert len(np.unique(drawn)) == (count if count >= 10 else 60)
+    values = rng.normal(size=(60, 1))
+    low, high = mean_interval(values, listed, 0)
+    expected = 2 * 1.96 * values.std() / np.sqrt(60)
+    if count < 10:
+        assert high - low == pytest.approx(expected, rel=0.2)
+
+
 def test_the_note_says_what_was_drawn():
     recurring, how = with_persons(named(list("abc"), [0, 0], [1, 2], [1, 0]))
     assert interval_note(recurring, how) == (
-        "Intervals draw persons, not pairs; the list has 2, as far as genuine pairs "
-        "link their images. Where one is taken for two they are too narrow. With fewer "
-        "than 20 persons they are rough."
+        "Intervals draw pairs, and are too narrow: pairs of one person are alike, and "
+        "of the 1 who recur, as far as genuine pairs link their images, there are too "
+        "few to draw them."
     )
     places = np.arange(50)
     many, how = with_persons(
         named([f"{i}/x" for i in range(50)], places, places[::-1], [0] * 50)
     )
-    assert interval_note(many, how).endswith("too narrow.")
+    assert interval_note(many, how) == (
+        "Intervals draw persons, not pairs; 50 recur, as far as genuine pairs link "
+        "their images. Where one is taken for two they are too narrow, and so are "
+        "those of rows in which fewer than 10 recur: these draw pairs."
+    )
     once, how = with_persons(named(list("abcd"), [0, 2], [1, 3], [1, 0]))
     assert interval_note(once, how) == (
         "Intervals draw pairs: nobody recurs in them, as far as genuine pairs link "
@@ -124,7 +144,7 @@ def test_every_table_says_what_is_doubtful_about_its_list(images, backbone):
     notes = evaluate(Verification(), same, backbone=backbone).table.notes
     assert any("2 of 2 genuine pairs hold one image twice" in note for note in notes)
     assert any("1 of 4 pairs repeat an earlier one" in note for note in notes)
-    assert notes[-1].startswith("Intervals draw persons")
+    assert notes[-1].startswith("Intervals draw pairs, and are too narrow")
 
 
 def test_labels_that_are_inverted_are_asked_about(images, backbone):

@@ -1,5 +1,7 @@
 """What a reader of an evaluation must know about its list of pairs."""
 
+import os
+
 import numpy as np
 
 from fxai_jax.data.pairs import Pairs, Places
@@ -35,7 +37,7 @@ def _selves(pairs: Pairs) -> list[str]:
             found.append(
                 f"{rows.size} of {total} {_kind(kind)} pairs hold one image twice, "
                 "whose cosine is 1 whatever the network: error rates come out too "
-                f"{way} (the first: {pairs.name(int(rows[0]))})"
+                f"{way} (the first: {_brief(pairs, int(rows[0]))})"
             )
     return found
 
@@ -50,8 +52,14 @@ def _repeats(pairs: Pairs) -> list[str]:
     exchanged = f", {swapped} of them with the images exchanged" if swapped else ""
     return [
         f"{rows.size} of {len(pairs)} pairs repeat an earlier one{exchanged}: they "
-        f"count again (the first: {pairs.name(int(rows[0]))})"
+        f"count again (the first: {_brief(pairs, int(rows[0]))})"
     ]
+
+
+def _brief(pairs: Pairs, i: int) -> str:
+    """Pair i by the names of its files, without their folders."""
+    sides = (pairs.images[int(side[i])] for side in (pairs.probe, pairs.gallery))
+    return f"{i}: {' | '.join(map(os.path.basename, sides))}"
 
 
 def _later(keys: Places) -> np.ndarray:

@@ -27,6 +27,7 @@ def test_the_sample_pairs_are_there_in_both_orders():
     assert only.startswith(
         "15 of 30 pairs repeat an earlier one, 15 of them with the images exchanged: "
     )
+    assert only.endswith("(the first: 5: a_2.png | a_1.png)")
 
 
 def test_an_image_paired_with_itself():
