@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,7 @@ from fxai_jax.holes import held_bytes
 from fxai_jax.writing import new_folder
 
 Network = Any
-"""A network of this library: a pytree of arrays, or of their shapes before they are
-read."""
+"""A pytree of arrays, or of their shapes before they are read."""
 
 SPARE_BYTES = 2**21
 """What a folder takes beside its arrays, at most."""
@@ -54,8 +54,7 @@ def load_backbone(
         The model, with `features` and `head`.
 
     Raises:
-        ValueError: If the folder is missing, incomplete, damaged or foreign; the
-            message names what is wrong.
+        ValueError: If the folder is missing, incomplete, damaged or foreign.
 
     Example:
         >>> model = load_backbone("mobilefacenet")
@@ -67,6 +66,8 @@ def load_backbone(
     with ThreadPoolExecutor(1) as reader:
         reading = reader.submit(_read_arrays, folder / "arrays")
         network = _network_of(card, folder)
+        if Path(name_or_path).is_dir():  # 0.2 s that a shipped one does not need
+            _check_embedding(card, network, folder)
     arrays = reading.result()
     _check_arrays(folder, arrays, network_leaves(network))
     if (found := arrays_sha256(arrays)) != card.weights_sha256:
@@ -94,7 +95,7 @@ def save_backbone(
 
     Raises:
         ValueError: If the model is not what the card describes, or the folder holds
-            anything but an earlier checkpoint.
+            anything but an earlier checkpoint that is not calibrated.
         OSError: If the disk is full; the message names the folder.
 
     Example:
@@ -107,14 +108,13 @@ def save_backbone(
     import orbax.checkpoint as ocp  # half a second that loading does not need
     from flax.traverse_util import unflatten_dict
 
-    arrays = model_arrays(model)
-    _check_arrays(
-        Path(folder), arrays, network_leaves(empty_network(card.family, card.options))
-    )
+    arrays, network = model_arrays(model), empty_network(card.family, card.options)
+    _check_arrays(Path(folder), arrays, network_leaves(network))
+    _check_embedding(card, network, Path(folder))
     card = dataclasses.replace(card, weights_sha256=arrays_sha256(arrays))
     tree = unflatten_dict({tuple(k.split("/")): v for k, v in arrays.items()})
-    nbytes = sum(array.nbytes for array in arrays.values())
-    with new_folder(folder, is_checkpoint, nbytes=nbytes + SPARE_BYTES) as made:
+    nbytes = SPARE_BYTES + sum(array.nbytes for array in arrays.values())
+    with new_folder(folder, partial(_may_replace, card), nbytes=nbytes) as made:
         # Weights hardly shrink (8 %), and inflating them took half of the loading.
         handler = ocp.PyTreeCheckpointHandler(use_compression=False)
         with ocp.Checkpointer(handler) as writer:
@@ -142,6 +142,18 @@ def is_checkpoint(folder: Path) -> bool:
         return False
 
 
+def _may_replace(card: Card, folder: Path) -> bool:
+    """Whether a folder holds a checkpoint without measurements that would be lost."""
+    if not is_checkpoint(folder):
+        return False
+    old, new = ((x.threshold, x.quality) for x in (load_card(folder), card))
+    if old not in ((None, None), new):
+        raise ValueError(
+            f"{folder} is calibrated: name a new folder or remove it first"
+        )
+    return True
+
+
 def empty_network(family: str, options: Mapping[str, Any]) -> Network:
     """A network of shapes: it has no arrays yet and costs no memory.
 
@@ -163,6 +175,20 @@ def _network_of(card: Card, folder: Path) -> Network:
     except Exception as error:  # whatever odd options make of a network
         reason = f"{type(error).__name__}: {str(error)[:200]}"
         raise ValueError(f"{folder}: its card's options fail ({reason})") from error
+
+
+def _check_embedding(card: Card, network: Network, folder: Path) -> None:
+    """Refuses a card whose image_size or embedding_size is not its network's."""
+    image = jax.ShapeDtypeStruct((*card.image_size, 3), jnp.float32)
+    try:
+        found = jax.eval_shape(lambda model, x: model(x), network, image).shape
+    except Exception as error:  # whatever layers say of maps that do not fit
+        found = f"{type(error).__name__}: {str(error)[:200]}"
+    if found != (expected := (card.embedding_size,)):
+        raise ValueError(
+            f"{folder}: of images of {card.image_size} pixels its card expects "
+            f"embeddings {expected}, its network gives {found}: correct card.json"
+        )
 
 
 def network_leaves(network: Network) -> dict[str, Any]:
@@ -196,9 +222,7 @@ def model_arrays(model: Network) -> Arrays:
         >>> model_arrays(load_backbone("mobilefacenet"))["bn/bias"].shape
         (192,)
     """
-    return {
-        name: np.asarray(leaf) for name, leaf in sorted(network_leaves(model).items())
-    }
+    return {k: np.asarray(leaf) for k, leaf in sorted(network_leaves(model).items())}
 
 
 def arrays_sha256(arrays: Mapping[str, np.ndarray]) -> str:
@@ -223,8 +247,7 @@ def _read_arrays(folder: Path) -> Arrays:
     # TensorStore reads what Orbax wrote in a third of Orbax's time.
     if not folder.is_dir():
         raise ValueError(f"{folder.parent} is incomplete: it has no arrays folder")
-    place = {"driver": "file", "path": f"{folder}/"}
-    store = {"driver": "ocdbt", "base": place}
+    store = {"driver": "ocdbt", "base": {"driver": "file", "path": f"{folder}/"}}
     shared = ts.Context()  # without it every array opens the store again
     try:
         keys = ts.KvStore.open(store, context=shared).result().list().result()
@@ -242,8 +265,7 @@ def _read_arrays(folder: Path) -> Arrays:
         raise ValueError(
             f"{folder} is damaged or not an Orbax checkpoint: {reason}"
         ) from error
-    paths = [name.replace(".", "/") for name in names]
-    return dict(zip(paths, values, strict=True))
+    return {n.replace(".", "/"): a for n, a in zip(names, values, strict=True)}
 
 
 def _check_bytes(folder: Path, stores: Sequence[ts.TensorStore]) -> None:

@@ -1,5 +1,6 @@
 """From functions to a command line: their signatures and docstrings are the help."""
 
+import _thread
 import contextlib
 import functools
 import io
@@ -7,6 +8,7 @@ import os
 import pkgutil
 import re
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
@@ -70,6 +72,7 @@ def run(commands: Commands, program: str, args: Sequence[str] | None) -> None:
     """
     args = sys.argv[1:] if args is None else list(args)
     warnings.showwarning = _show_warning
+    sys.unraisablehook = _not_ignored
     if isinstance(sys.stdout, io.TextIOWrapper):  # names are any bytes
         sys.stdout.reconfigure(errors="backslashreplace")
     if args == ["--version"]:
@@ -89,8 +92,17 @@ def run(commands: Commands, program: str, args: Sequence[str] | None) -> None:
             raise
         _fail(program, "out of memory: make --batch-size or --chunk-size smaller")
     except KeyboardInterrupt:
-        print(f"{program}: interrupted", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        print(f"{program}: interrupted", file=sys.stderr, flush=True)
+        os._exit(INTERRUPTED)  # threads of XLA that still compute would crash the exit
+
+
+def _not_ignored(ignored) -> None:
+    # JAX swallows what is raised while garbage is collected, and so
+    # does this hook: it is raised again a little later.
+    if ignored.exc_type is KeyboardInterrupt:
+        threading.Timer(0.1, _thread.interrupt_main).start()
+    else:
+        sys.__unraisablehook__(ignored)
 
 
 def _refuse_empty(args: Sequence[str]) -> None:

@@ -118,8 +118,7 @@ def as_float(values: Any, what: str = "the array") -> Float[Array, "*shape"]:
     if given.dtype != bool and not jnp.issubdtype(given.dtype, jnp.integer):
         raise ValueError(f"{what} has the type {given.dtype}, expected real numbers")
     if given.dtype.itemsize > 2 and is_concrete(given) and given.size:
-        known = np.asarray(given)
-        largest = max(-int(known.min()), int(known.max()))
+        largest = int(np.abs(np.asarray(given, np.float64)).max())
         if largest > LARGEST_EXACT:
             raise ValueError(
                 f"{what} has whole numbers up to {largest}, which float32 does not "
@@ -130,16 +129,7 @@ def as_float(values: Any, what: str = "the array") -> Float[Array, "*shape"]:
 
 def as_array(value: Any, what: str) -> Shaped[Array | np.ndarray, "*shape"]:
     """Anything that NumPy reads as numbers, such as a tensor of PyTorch on the CPU."""
-    if isinstance(value, jax.Array | np.ndarray):
-        array = value
-    else:
-        try:
-            array = np.asarray(value)
-        except Exception as error:
-            raise ValueError(
-                f"{what} is a {type(value).__name__} that NumPy cannot read ({error}); "
-                "pass an array on the CPU that is detached from its gradient"
-            ) from error
+    array = as_read(value, what)
     if is_key(array):
         raise ValueError(
             f"{what} is a random key; the key comes before the arrays: "
@@ -153,11 +143,29 @@ def as_array(value: Any, what: str) -> Shaped[Array | np.ndarray, "*shape"]:
     return array
 
 
+def as_read(value: Any, what: str) -> Shaped[Array | np.ndarray, "*shape"]:
+    """Anything that NumPy reads, of any type; masked entries would lose their mask."""
+    if np.ma.is_masked(value):
+        raise ValueError(f"{what}: {np.ma.count_masked(value)} masked; leave these out")
+    try:
+        return value if isinstance(value, jax.Array) else np.asarray(value)
+    except Exception as error:
+        raise ValueError(
+            f"{what} is a {type(value).__name__} that NumPy cannot read ({error}); "
+            "pass an array on the CPU that is detached from its gradient"
+        ) from error
+
+
+def check_threshold(threshold: Any) -> None:
+    """Refuses what is no cosine, up to rounding, where it is known."""
+    if is_concrete(threshold) and not (np.abs(np.asarray(threshold)) <= 1 + 1e-6).all():
+        raise ValueError(f"a threshold is a cosine in [-1, 1], got {threshold}")
+
+
 def check_finite(values: Shaped[Array | np.ndarray, "*shape"], what: str) -> None:
     """Refuses NaN and infinity where the values are known."""
     # On the host: inside a trace `jax.numpy` would trace what is known as well.
-    if is_concrete(values) and not np.isfinite(np.asarray(values)).all():
-        bad = int(np.sum(~np.isfinite(np.asarray(values))))
+    if is_concrete(values) and (bad := np.sum(~np.isfinite(np.asarray(values)))):
         raise ValueError(
             f"{what} has {bad} values that are NaN or infinite, expected finite numbers"
         )
@@ -212,12 +220,7 @@ def apply(fun: Callable, image: Pixels) -> Any:
 
 
 def is_concrete(values: Any) -> bool:
-    """Whether the values are known, not traced.
-
-    Example:
-        >>> is_concrete(jnp.ones(2)), jax.vmap(is_concrete, out_axes=None)(jnp.ones(2))
-        (True, False)
-    """
+    """Whether the values are known, not traced."""
     return not isinstance(values, jax.core.Tracer)
 
 

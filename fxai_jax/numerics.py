@@ -16,8 +16,9 @@ from fxai_jax.inputs import as_float, as_map, check_key
 def safe_norm(x: Float[Array, "*shape"]) -> Score:
     """Euclidean (Frobenius) norm of a whole array, with gradient 0 at x = 0.
 
-    Replaces ``sqrt(sum(x**2))``, whose gradient at 0 is 0/0 = NaN. The inner `where`
-    keeps the square root away from 0, the outer one restores the value.
+    Replaces ``sqrt(sum(x**2))``, whose gradient at 0 is 0/0 = NaN, and whose squares
+    overflow: an array with large values is divided by the largest first. The inner
+    `where` keeps the square root away from 0, the outer one restores the value.
 
     Args:
         x: Array of any shape.
@@ -29,9 +30,13 @@ def safe_norm(x: Float[Array, "*shape"]) -> Score:
         >>> float(safe_norm(jnp.array([3.0, 4.0])))
         5.0
     """
-    squared = jnp.sum(jnp.square(x))
+    x = as_float(x)
+    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(x), initial=0))
+    limit = float(jnp.finfo(x.dtype).max) ** 0.5 / 4096
+    scale = jnp.where((largest > limit) & (largest < jnp.inf), largest, 1.0)
+    squared = jnp.sum(jnp.square(x / scale))
     positive = squared > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, squared, 1.0)), 0.0)
+    return jnp.where(positive, scale * jnp.sqrt(jnp.where(positive, squared, 1.0)), 0.0)
 
 
 def unit_vector(x: Embedding, *, eps: float = 1e-8) -> Embedding:
@@ -51,7 +56,7 @@ def unit_vector(x: Embedding, *, eps: float = 1e-8) -> Embedding:
         >>> unit_vector(jnp.array([3.0, 4.0])).tolist()
         [0.6000000238418579, 0.800000011920929]
     """
-    return x / jnp.maximum(safe_norm(x), eps)
+    return as_float(x) / jnp.maximum(safe_norm(x), eps)
 
 
 def cosine(x: Embedding, y: Embedding, *, eps: float = 1e-8) -> Score:
@@ -84,11 +89,19 @@ def pair_cosines(
     Returns:
         Cosines with shape (n,) in [-1, 1], up to rounding; 0 where an embedding is 0.
 
+    Raises:
+        ValueError: If the shapes differ.
+
     Example:
         >>> pair_cosines(np.eye(2), np.array([[2.0, 0.0], [1.0, 0.0]])).tolist()
         [1.0, 0.0]
     """
     exact = [np.asarray(side, np.float64) for side in (probe, gallery)]
+    first, second = (x.shape for x in exact)
+    if first != second or len(first) != 2:
+        raise ValueError(f"expected one shape (n, d), got {first} and {second}")
+    large = (np.abs(x).max(axis=1, keepdims=True, initial=1) for x in exact)
+    exact = [x / np.where(m > 1e150, m, 1) for x, m in zip(exact, large, strict=True)]
     norms = [np.linalg.norm(side, axis=1).clip(1e-8) for side in exact]
     return np.sum(exact[0] * exact[1], axis=1) / (norms[0] * norms[1])
 
@@ -143,9 +156,8 @@ def gaussian_blur(image: Saliency, *, size: int = 25, sigma: float = 5.0) -> Sal
             f"got {image.shape}"
         )
     taps = gaussian_kernel(size, sigma).astype(image.dtype)
-    padded = jnp.pad(image, half, mode="reflect")
-    rows = jax.vmap(lambda row: jnp.convolve(row, taps, mode="valid"))(padded)
-    return jax.vmap(lambda row: jnp.convolve(row, taps, mode="valid"))(rows.T).T
+    blur = jax.vmap(lambda row: jnp.convolve(row, taps, mode="valid"))
+    return blur(blur(jnp.pad(image, half, mode="reflect")).T).T
 
 
 def resize_bilinear(
@@ -168,9 +180,8 @@ def resize_bilinear(
         (112, 112)
     """
     image = as_float(image)
-    return jax.image.resize(
-        image, (*size, *image.shape[2:]), method="bilinear", antialias=False
-    )
+    shape = (*size, *image.shape[2:])
+    return jax.image.resize(image, shape, method="bilinear", antialias=False)
 
 
 def lower_median(x: Float[Array, "n *shape"]) -> Float[Array, "*shape"]:
@@ -195,13 +206,8 @@ def is_constant(x: Float[Array, "*shape"]) -> Bool[Array, ""]:
     """Whether all values are equal up to rounding in float32.
 
     Replaces ``max(x) == min(x)``: sums of equal numbers differ in their last bits, and
-    scaled to [0, 1] those would be a map.
-
-    Args:
-        x: Array of any shape.
-
-    Returns:
-        True if they differ by at most a millionth of the largest magnitude.
+    scaled to [0, 1] those would be a map. They may differ by a millionth of the largest
+    magnitude.
 
     Example:
         >>> bool(is_constant(jnp.array([0.3, 0.30000004])))
@@ -233,13 +239,7 @@ def min_max(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 
 
 def split_sign(x: Float[Array, "*shape"]) -> tuple[Array, Array]:
-    """The positive part of an array and the negative part, both non-negative.
-
-    Args:
-        x: Array of any shape.
-
-    Returns:
-        ``max(x, 0)`` and ``max(-x, 0)``; their difference is `x`.
+    """Both parts of an array, ``max(x, 0)`` and ``max(-x, 0)``; `x` is the difference.
 
     Example:
         >>> [part.tolist() for part in split_sign(jnp.array([2.0, -3.0]))]
@@ -281,9 +281,8 @@ def pixel_ranks(key: PRNGKey, saliency: Saliency) -> Int[Array, "h w"]:
 def centred_ranks(values: Num[Array, " n"]) -> Int[Array, " n"]:
     """Ranks around 0, tied values sharing the mean of theirs, in half ranks.
 
-    Twice the mean rank minus ``n + 1``: the number of values that are smaller minus the
-    number that are larger. Integers, because a float32 mean of ranks is not exact: with
-    it, equal values would seem to differ.
+    Twice the mean rank minus ``n + 1``: how many values are smaller minus how many are
+    larger. A float32 mean of ranks is not exact: equal values would seem to differ.
 
     Args:
         values: Numbers with shape (n,), finite.

@@ -194,8 +194,8 @@ fxai_jax/numerics.py > tests/test_numerics.py
 
 # numerics: shrinking low-passes, unlike PyTorch
 fxai_jax/numerics.py > tests/test_numerics.py
--        image, (*size, *image.shape[2:]), method="bilinear", antialias=False
-+        image, (*size, *image.shape[2:]), method="bilinear", antialias=True
+-    return jax.image.resize(image, shape, method="bilinear", antialias=False)
++    return jax.image.resize(image, shape, method="bilinear", antialias=True)
 
 # numerics: the upper of two medians
 fxai_jax/numerics.py > tests/test_numerics.py
@@ -224,8 +224,8 @@ fxai_jax/backbones/convolutions.py > tests/backbones/test_convolutions.py
 
 # verification: a score at the threshold is rejected
 fxai_jax/metrics/verification.py > tests/metrics/test_verification.py
--    accepted, labels = exact >= threshold, as_labels(genuine, exact.size)
-+    accepted, labels = exact > threshold, as_labels(genuine, exact.size)
+-    accepted, labels = exact >= limit, as_labels(genuine, exact.size)
++    accepted, labels = exact > limit, as_labels(genuine, exact.size)
 
 # verification: tied scores are accepted one by one
 fxai_jax/metrics/verification.py > tests/metrics/test_verification.py
@@ -234,8 +234,8 @@ fxai_jax/metrics/verification.py > tests/metrics/test_verification.py
 
 # verification: every pair counts once, however often it was drawn
 fxai_jax/metrics/verification.py > tests/metrics/test_verification.py
--    counts = np.ones(exact.size, np.int64) if counts is None else counts
-+    counts = np.ones(exact.size, np.int64)
+-    threshold, times = exact[order], as_counts(counts, exact.size)[order]
++    threshold, times = exact[order], as_counts(None, exact.size)[order]
 
 # folds: the judged pairs choose their threshold
 fxai_jax/metrics/folds.py > tests/metrics/test_folds.py
@@ -274,8 +274,8 @@ fxai_jax/metrics/resampling.py > tests/metrics/test_resampling.py
 
 # discard curves: the better image of a pair decides
 fxai_jax/metrics/quality_curves.py > tests/metrics/test_quality_curves.py
--    return np.minimum(*(as_finite(side, "qualities") for side in (probe, gallery)))
-+    return np.maximum(*(as_finite(side, "qualities") for side in (probe, gallery)))
+-    return np.minimum(first, second)
++    return np.maximum(first, second)
 
 # discard curves: the fraction is always one of all pairs
 fxai_jax/metrics/quality_curves.py > tests/metrics/test_quality_curves.py
@@ -294,8 +294,8 @@ fxai_jax/metrics/resampling.py > tests/metrics/test_frequency_groups.py
 
 # faithfulness: the area of steps, not of trapezoids
 fxai_jax/metrics/faithfulness.py > tests/metrics/test_faithfulness.py
--    return ((curve[..., 1:] + curve[..., :-1]) / 2).mean(-1)
-+    return curve[..., 1:].mean(-1)
+-    return ((values[..., 1:] + values[..., :-1]) / 2).mean(-1)
++    return values[..., 1:].mean(-1)
 
 # faithfulness: one pixel too many at every step
 fxai_jax/metrics/faithfulness.py > tests/metrics/test_faithfulness.py
@@ -349,13 +349,83 @@ fxai_jax/metrics/labels.py > tests/metrics/test_labels.py
 
 # labels: any number that is not 0 is a genuine pair
 fxai_jax/metrics/labels.py > tests/metrics/test_labels.py
--    if not _is_number(labels.dtype) or not np.isin(labels, (0, 1)).all():
-+    if not _is_number(labels.dtype):
+-    if odd := _no_labels(labels):
++    if (odd := _no_labels(labels)) and not _is_number(labels.dtype):
 
 # labels: scores that are NaN are taken
 fxai_jax/metrics/labels.py > tests/metrics/test_labels.py
 -    if not np.isfinite(exact).all():
 +    if np.isinf(exact).all():
+
+# labels: true and false in a table's column are refused
+fxai_jax/metrics/labels.py > tests/metrics/test_labels.py
+-        return [x for x in labels if not isinstance(x, bool | np.bool_)]
++        return labels.tolist()
+
+# labels: one quality for all pairs is taken
+fxai_jax/metrics/quality_curves.py > tests/metrics/test_labels.py
+-    goodness = as_scores(quality, exact.size, what="qualities")
++    goodness = as_scores(quality, what="qualities")
+
+# labels: pairs that all count 0 times are taken
+fxai_jax/metrics/labels.py > tests/metrics/test_labels.py
+-    if not times.any():
++    if not times.size:
+
+# labels: a threshold is compared in its own type
+fxai_jax/metrics/verification.py > tests/metrics/test_labels.py
+-    accepted, labels = exact >= limit, as_labels(genuine, exact.size)
++    accepted, labels = exact >= threshold, as_labels(genuine, exact.size)
+
+# quality curves: any end of an area is taken
+fxai_jax/metrics/quality_curves.py > tests/metrics/test_quality_curves.py
+-    if not 0 < up_to <= 1:
++    if up_to < 0:
+
+# quality curves: qualities of one image stand for all
+fxai_jax/metrics/quality_curves.py > tests/metrics/test_quality_curves.py
+-    if first.shape != second.shape:
++    if first.ndim != second.ndim:
+
+# InsightFace: one fold is taken
+fxai_jax/metrics/insightface_folds.py > tests/metrics/test_insightface_folds.py
+-    if numbers.size < 2:
++    if numbers.size < 1:
+
+# bootstrap: any number of persons is taken
+fxai_jax/metrics/resampling.py > tests/metrics/test_resampling.py
+-    if persons is not None and persons.shape != (len(strata), 2):
++    if persons is not None and persons.ndim != 2:
+
+# areas: whole numbers are added in their own type
+fxai_jax/metrics/faithfulness.py > tests/metrics/test_faithfulness.py
+-        values = as_float(values, "the curve")  # whole numbers would overflow
++        values = jnp.asarray(values)
+
+# FGGB: any threshold is taken
+fxai_jax/methods/fggb.py > tests/methods/test_fggb.py
+-    check_threshold(threshold)
++    check_threshold(0)
+
+# thresholds: NaN is taken
+fxai_jax/inputs.py > tests/methods/test_fggb.py
+-    if is_concrete(threshold) and not (np.abs(np.asarray(threshold)) <= 1 + 1e-6).all():
++    if is_concrete(threshold) and (np.abs(np.asarray(threshold)) > 1 + 1e-6).any():
+
+# arrays: masked entries are taken
+fxai_jax/inputs.py > tests/test_inputs.py
+-    if np.ma.is_masked(value):
++    if value is None:
+
+# numerics: squares of long vectors overflow
+fxai_jax/numerics.py > tests/test_numerics.py
+-    squared = jnp.sum(jnp.square(x / scale))
++    squared = jnp.sum(jnp.square(x))
+
+# numerics: one embedding stands for all
+fxai_jax/numerics.py > tests/test_numerics.py
+-    if first != second or len(first) != 2:
++    if len(first) != 2:
 
 # shares: rounding cuts one from a whole number
 fxai_jax/metrics/labels.py > tests/metrics/test_labels.py
@@ -374,8 +444,8 @@ fxai_jax/inputs.py > tests/test_inputs.py
 
 # maps: NaN is taken
 fxai_jax/inputs.py > tests/test_inputs.py
--    if is_concrete(values) and not np.isfinite(np.asarray(values)).all():
-+    if is_concrete(values) and not np.isfinite(np.asarray(values)).any():
+-    if is_concrete(values) and (bad := np.sum(~np.isfinite(np.asarray(values)))):
++    if is_concrete(values) and (bad := np.all(~np.isfinite(np.asarray(values)))):
 
 # maps: one of another size is taken
 fxai_jax/inputs.py > tests/test_inputs.py
@@ -1060,6 +1130,31 @@ fxai_jax/runs/journal.py > tests/runs/test_running.py
 -    return Record(fields["name"], values, fields["error"], fields["seconds"])
 +    return Record(fields["name"], values, fields["error"])
 
+# engine: what an earlier run found stands though its file changed
+fxai_jax/runs/running.py > tests/runs/test_tasks.py
+-    return name in done and done[name].stamp == stamp
++    return name in done
+
+# tasks: the folder of a file does not count
+fxai_jax/runs/tasks.py > tests/runs/test_tasks.py
+-    return f"{os.path.abspath(path)} {state.st_size} {state.st_mtime_ns}"
++    return f"{path}"
+
+# commands: an interrupt inside a callback is lost
+fxai_jax/command_line.py > tests/cli/test_command_line.py
+-        threading.Timer(0.1, _thread.interrupt_main).start()
++        pass
+
+# calibrate: a copy replaces what is there
+fxai_jax/cli/calibrate.py > tests/cli/test_calibrate.py
+-    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
++    if out is not None and out.exists() and not out.is_dir():
+
+# calibrate: the threshold is the cosine of a pair
+fxai_jax/evaluation/scores.py > tests/cli/test_calibrate.py
+-    return between_cosines(found.threshold, scores.cosine)
++    return found.threshold
+
 # journal: other random numbers go on
 fxai_jax/runs/running.py > tests/runs/test_running.py
 -    told = {"seed": options.seed, "randomness": randomness(), **task.depends}
@@ -1154,6 +1249,56 @@ fxai_jax/cards.py > tests/test_checkpoints.py
 fxai_jax/cards.py > tests/test_checkpoints.py
 -    if blocks > MAX_BLOCKS:
 +    if blocks < 0:
+
+# cards: a calibration is taken as it is
+fxai_jax/cards.py > tests/test_checkpoints.py
+-    if card.quality is not None:
++    if card.quality is None:
+
+# cards: a calibration may lack alpha
+fxai_jax/cards.py > tests/test_checkpoints.py
+-    for name in _QUALITY.keys() & {"center", "alpha", *quality}:
++    for name in _QUALITY.keys() & quality.keys():
+
+# cards: a scale may be negative
+fxai_jax/cards.py > tests/test_checkpoints.py
+-    "scale": (_SMALLEST, _LARGEST),
++    "scale": (-_LARGEST, _LARGEST),
+
+# checkpoints: sizes of the card are not compared with the network's
+fxai_jax/checkpoints.py > tests/test_checkpoints.py
+-        if Path(name_or_path).is_dir():  # 0.2 s that a shipped one does not need
++        if Path(name_or_path).is_file():  # 0.2 s that a shipped one does not need
+
+# checkpoints: a calibrated checkpoint is replaced
+fxai_jax/checkpoints.py > tests/test_checkpoints.py
+-    if old not in ((None, None), new):
++    if old == 0:
+
+# conversion: one name makes a block
+conversion/fxai_conversion/recipes/layouts.py > tests/conversion/test_converting.py
+-    return sum(number >= FEWEST for number in found.values())
++    return len(found)
+
+# conversion: any number of blocks is built
+conversion/fxai_conversion/converting.py > tests/conversion/test_converting.py
+-        check_blocks(options)
++        check_blocks({})
+
+# conversion: weights may vanish in float32
+conversion/fxai_conversion/converting.py > tests/conversion/test_converting.py
+-    if not leaf.any() and source.any():
++    if not leaf.any() and not source.any():
+
+# inspect: what cannot be converted fits
+conversion/fxai_conversion/commands.py > tests/conversion/test_cli_convert.py
+-    fitting = [candidate for candidate, problems in found if not problems]
++    fitting = [candidate for candidate, _ in found]
+
+# verify: embeddings may have any length
+conversion/fxai_conversion/commands.py > tests/conversion/test_cli_convert.py
+-    if not found.norm <= NORM_TOLERANCE:
++    if found.norm < 0:
 
 # holes: a hole is data
 fxai_jax/holes.py > tests/test_checkpoints.py

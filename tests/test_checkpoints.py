@@ -1,4 +1,5 @@
 import contextlib
+import dataclasses
 import json
 import shutil
 
@@ -124,10 +125,10 @@ def test_a_lost_file_is_named(folder):
 
 def test_arrays_of_another_network_are_named(folder):
     options = cards.load_card(folder).options
-    edit_card(folder, options=options | {"embedding_size": 512})
+    edit_card(folder, options=options | {"embedding_size": 512}, embedding_size=512)
     with pytest.raises(ValueError, match=r"bn/bias is float32\(192,\), expected"):
         checkpoints.load_backbone(folder)
-    edit_card(folder, options=options | {"blocks": [1, 5, 6, 2]})
+    edit_card(folder, options=options | {"blocks": [1, 5, 6, 2]}, embedding_size=192)
     with pytest.raises(ValueError, match=r"missing conv_3/layers/4/.* and \d+ more"):
         checkpoints.load_backbone(folder)
 
@@ -212,6 +213,115 @@ def test_a_network_that_nobody_has_is_never_built(folder, rng, key):
     edit_card(folder, options=options | {"blocks": [1, 1000, 1000, 1]})
     with pytest.raises(ValueError, match="has 2002 blocks, more than 1100"):
         cards.load_card(folder)
+
+
+QUALITY = {"alpha": 180, "center": 0.69, "gamma": {"uniform": 9.07}}
+BAD = (True, "9", None, [9], float("nan"), float("inf"), 2**130, -1, 0)
+
+
+@pytest.mark.parametrize("value", BAD)
+@pytest.mark.parametrize("field", ["alpha", "center", "gamma"])
+def test_a_calibration_of_no_network_is_refused(folder, field, value):
+    changed = {"uniform": value} if field == "gamma" else value
+    edit_card(folder, quality=QUALITY | {field: changed})
+    with pytest.raises(ValueError, match=rf"its quality's {field}.*, not a number fr"):
+        cards.load_card(folder)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("center", 69),
+        ("gamma", {"uniform": 39}),
+        ("quantile_10", 1.5),
+        ("median", "0.7"),
+        ("quantile_90", None),
+        ("gamma_at_quality", 0),
+    ],
+)
+def test_a_calibration_out_of_range_is_refused(folder, field, value):
+    edit_card(folder, quality=QUALITY | {field: value})
+    with pytest.raises(ValueError, match=rf"its quality's {field}.*, not a number fr"):
+        cards.load_card(folder)
+
+
+@pytest.mark.parametrize("gamma", [9.07, "9", [9], None, {"unifrom": 9.07}])
+def test_gamma_is_one_number_for_each_regression(folder, gamma):
+    edit_card(folder, quality=QUALITY | {"gamma": gamma})
+    with pytest.raises(ValueError, match=r"quality's gamma is .*fxai-jax calibrate"):
+        cards.load_card(folder)
+
+
+def test_a_calibration_without_alpha_is_refused(folder):
+    edit_card(folder, quality={"center": 0.69, "gamma": {}})
+    with pytest.raises(ValueError, match="its quality's alpha is None, not a number"):
+        cards.load_card(folder)
+
+
+def test_a_calibration_of_one_regression_is_read(folder):
+    edit_card(folder, quality=QUALITY)
+    assert cards.load_card(folder).quality == QUALITY
+    edges = {"center": 1.0, "gamma": {}, "quantile_10": 0, "median": 1}
+    edit_card(folder, quality=QUALITY | edges)
+    assert cards.load_card(folder).quality["center"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *((option, value) for option in ("scale", "eps") for value in BAD),
+        *(("mean", value) for value in BAD[:-2]),
+        ("scale", -127.5),
+        ("scale", 1e-60),
+        ("mean", 1e300),
+    ],
+)
+def test_an_input_convention_that_gives_no_numbers_is_refused(folder, option, value):
+    options = cards.load_card(folder).options
+    edit_card(folder, options=options | {option: value})
+    with pytest.raises(ValueError, match=rf"its option {option} is .*, not a number"):
+        cards.load_card(folder)
+
+
+def test_a_mean_may_be_zero_or_negative(folder):
+    options = cards.load_card(folder).options
+    for mean in (0, -1, -1.5):
+        edit_card(folder, options=options | {"mean": mean})
+        assert cards.load_card(folder).options["mean"] == mean
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"embedding_size": 17}, r"embeddings \(17,\), its network gives \(192,\)"),
+        ({"image_size": [224, 224]}, r"of images of \(224, 224\) pixels its card"),
+    ],
+)
+def test_sizes_of_another_network_are_refused(folder, changes, message):
+    model, card = checkpoints.load_backbone(folder), cards.load_card(folder)
+    edit_card(folder, **changes)
+    with pytest.raises(ValueError, match=message):
+        checkpoints.load_backbone(folder)
+    for field, value in changes.items():
+        value = tuple(value) if field == "image_size" else value
+        card = dataclasses.replace(card, **{field: value})
+    with pytest.raises(ValueError, match=message):
+        checkpoints.save_backbone(folder.with_name("new"), model, card)
+    assert not folder.with_name("new").exists()
+
+
+@pytest.mark.parametrize("kept", [{"quality": None}, {"threshold": None}])
+def test_a_measured_checkpoint_is_not_replaced(folder, kept):
+    model, card = checkpoints.load_backbone(folder), cards.load_card(folder)
+    cards.write_card(folder, dataclasses.replace(card, **kept))
+    bare = dataclasses.replace(card, threshold=None, quality=None)
+    with pytest.raises(ValueError, match=r"network is calibrated: name a new folder"):
+        checkpoints.save_backbone(folder, model, bare)
+    assert cards.load_card(folder) == dataclasses.replace(card, **kept)
+    cards.write_card(folder, card)
+    checkpoints.save_backbone(folder, model, card)  # its own measurements stay
+    cards.write_card(folder, bare)
+    assert checkpoints.save_backbone(folder, model, card) == card
 
 
 def scribbled(rng, value):

@@ -377,3 +377,24 @@ def test_values_are_not_looked_at_under_a_trace():
     assert found.shape == SIZE
     with pytest.raises(ValueError, match="NaN or infinite"):
         jax.jit(lambda key: numerics.pixel_ranks(key, odd))(KEY)
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_masked_pixels_of_a_map_are_refused(name, unchecked):
+    masked = np.ma.array(np.eye(SIDE, dtype=np.float32), mask=COARSE)
+    if name != "variation":  # it stacks the map in this test
+        with pytest.raises(
+            ValueError, match=f": {COARSE.sum()} masked; leave these out"
+        ):
+            MAPS[name](masked)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_masked_pixels_of_an_image_are_refused(name, network, face, unchecked):
+    masked = np.ma.array(face, mask=face > 0.9)
+    with pytest.raises(ValueError, match="masked; leave these out"):
+        CALLS[name](network, face, masked)
+    same(
+        CALLS[name](network, face, np.ma.array(face, mask=False)),
+        CALLS[name](network, face, face),
+    )

@@ -38,6 +38,28 @@ def test_cosine_is_invariant_to_scale_and_finite_at_zero(rng):
     assert finite_gradient(lambda v: numerics.cosine(v, y), jnp.zeros(64))
 
 
+def test_whole_numbers_have_the_norms_of_their_values(unchecked):
+    for dtype in (np.int8, np.uint8, np.int32):
+        x, y = np.array([100, 100], dtype), np.array([100, 0], dtype)
+        assert float(numerics.safe_norm(x)) == pytest.approx(20000**0.5)
+        assert numerics.unit_vector(x).tolist() == pytest.approx([0.5**0.5] * 2)
+        assert float(numerics.cosine(x, y)) == pytest.approx(0.5**0.5)
+    assert float(numerics.safe_norm(np.array([True, False, False]))) == 1
+
+
+def test_squares_of_long_vectors_do_not_overflow():
+    for size in (1e16, 1e25, 3e37):
+        x, y = jnp.array([size, size]), jnp.array([size, 0.0])
+        assert float(numerics.safe_norm(x)) == pytest.approx(size * 2**0.5)
+        assert float(numerics.cosine(x, y)) == pytest.approx(0.5**0.5)
+        found = jax.grad(numerics.safe_norm)(x)
+        assert found.tolist() == pytest.approx([0.5**0.5] * 2)
+        compiled = jax.jit(jax.vmap(numerics.cosine))(x[None], y[None])
+        assert compiled.tolist() == pytest.approx([0.5**0.5])
+    assert np.isinf(numerics.safe_norm(jnp.array([jnp.inf, 1.0])))
+    assert numerics.safe_norm(jnp.zeros(0)) == 0
+
+
 def test_gaussian_blur_equals_scipy(rng):
     image = jnp.asarray(rng.normal(size=(40, 31)), jnp.float32)
     offsets = np.arange(-12, 13)
@@ -146,6 +168,23 @@ def test_pair_cosines_are_those_of_each_pair(rng):
     assert numerics.pair_cosines(np.zeros((1, 5)), gallery[:1]).tolist() == [0]
     single = numerics.pair_cosines(probe.astype(np.float32), gallery.astype(np.float32))
     np.testing.assert_allclose(single, expected, atol=1e-6)
+
+
+def test_pair_cosines_of_whole_and_of_huge_numbers(unchecked):
+    x, y = np.array([[100, 100], [3, 4]]), np.array([[100, 0], [3, 4]])
+    for dtype in (np.int8, np.uint8, np.float16):
+        found = numerics.pair_cosines(x.astype(dtype), y.astype(dtype))
+        np.testing.assert_allclose(found, [0.5**0.5, 1], rtol=1e-12)
+    huge = numerics.pair_cosines(np.float64(x) * 1e200, y * 1e-3)
+    np.testing.assert_allclose(huge, [0.5**0.5, 1], rtol=1e-12)
+
+
+def test_pair_cosines_are_of_one_shape(unchecked):
+    for wrong in (np.ones((1, 2)), np.ones((3, 1)), np.ones(2), np.ones((2, 2))):
+        with pytest.raises(ValueError, match=r"expected one shape \(n, d\), got \(3"):
+            numerics.pair_cosines(np.ones((3, 2)), wrong)
+    with pytest.raises(ValueError, match="expected one shape"):
+        numerics.pair_cosines(np.ones(2), np.ones(2))
 
 
 def test_rounding_is_not_scaled_to_a_map(rng):

@@ -1,7 +1,8 @@
 """Which recipe a checkpoint may be: proposals with evidence, never a guess."""
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -133,8 +134,18 @@ def describe_unknown(shapes: Shapes) -> str:
     shown = ", ".join(list(shapes)[:3])
     return (
         f"no recipe has its {len(shapes)} tensors ({shown}, ...): see `fxai-convert "
-        "recipes` for what is supported"
+        f"recipes` for what is supported{_nearest(shapes)}"
     )
+
+
+def tops(names: Iterable[str]) -> Counter[str]:
+    """Counts what names of tensors begin with.
+
+    Example:
+        >>> tops(["net.fc.bias", "net.fc.weight", "epoch"])
+        Counter({'net': 2, 'epoch': 1})
+    """
+    return Counter(name.rpartition(".")[0].split(".")[0] or name for name in names)
 
 
 def _named(shapes: Shapes, name: str) -> list[Candidate]:
@@ -170,6 +181,15 @@ def _problems(recipe: Recipe, shapes: Shapes) -> list[str]:
         f"{name} is there, which only other networks have"
         for name in _surplus(recipe, best, shapes)
     ]
+
+
+def _nearest(shapes: Shapes) -> str:
+    """What one recipe lacks where it has more than half of its telling tensors."""
+    found = [(recipe, _problems(recipe, shapes)) for recipe in RECIPES.values()]
+    recipe, problems = min(found, key=lambda x: len(x[1]) / len(x[0].required))
+    if 2 * len(problems) >= len(recipe.required):
+        return ""
+    return f"; nearest is {recipe.name}, but {'; '.join(problems)}"
 
 
 def _prefixes(recipe: Recipe, shapes: Shapes) -> list[str]:

@@ -9,17 +9,20 @@ from rich.markup import escape
 from rich.table import Table
 
 from fxai_conversion.choosing import (
+    Candidate,
     candidates,
     describe_unknown,
     evidence,
     question,
     shapes_of,
+    tops,
 )
 from fxai_conversion.containers.reader import read
+from fxai_conversion.converting import problems_of
 from fxai_conversion.export import export_folder, write_safetensors
 from fxai_conversion.folders import Report, convert_file
 from fxai_conversion.recipes.catalogue import RECIPES
-from fxai_conversion.verifying import TOLERANCE, Verification, compare
+from fxai_conversion.verifying import NORM_TOLERANCE, TOLERANCE, Verification, compare
 from fxai_conversion.verifying import verify as embed_samples
 from fxai_jax.cards import Card, load_card
 from fxai_jax.checkpoints import save_backbone
@@ -60,17 +63,16 @@ def inspect(file: File) -> None:
     print(f"{printable(str(file))}: {raw.container}, {raw.layout}, {raw.nbytes} bytes")
     print(f"sha256: {raw.sha256}")
     print(f"imports asked for, none made: {_some(raw.globals_seen) or 'none'}")
-    tops = Counter(name.rpartition(".")[0].split(".")[0] or name for name in shapes)
-    _print_prefixes(tops, len(shapes))
-    found = candidates(shapes)
-    for candidate in found:
-        where = f" below {candidate.prefix!r}" if candidate.prefix else ""
-        print(f"fits {candidate.recipe.name}{where}: {candidate.recipe.title}")
-    names = {candidate.recipe.name for candidate in found}
-    if len(names) > 1:
-        print(". ".join([question(found), *evidence(raw.tensors)]))
-    elif not names:
-        print(describe_unknown(shapes))
+    _print_prefixes(tops(shapes), len(shapes))
+    found = [(each, problems_of(raw.tensors, each)) for each in candidates(shapes)]
+    fitting = [candidate for candidate, problems in found if not problems]
+    for candidate in fitting:
+        print(f"fits {_place(candidate)}: {candidate.recipe.title}")
+    _print_misses(found)
+    if len({candidate.recipe.name for candidate in fitting}) > 1:
+        print(". ".join([question(fitting), *evidence(raw.tensors)]))
+    elif not found:
+        print(printable(describe_unknown(shapes), 2000))
 
 
 def convert(
@@ -158,6 +160,21 @@ def _print_prefixes(tops: Counter[str], total: int) -> None:
     Console().print(table)
 
 
+def _place(candidate: Candidate) -> str:
+    where = f" below {printable(repr(candidate.prefix))}" if candidate.prefix else ""
+    return f"{candidate.recipe.name}{where}"
+
+
+def _print_misses(found: Sequence[tuple[Candidate, Sequence[str]]]) -> None:
+    """A line for all the recipes that fail for the same reasons."""
+    misses: dict[str, list[str]] = {}
+    for candidate, problems in found:
+        if problems:
+            misses.setdefault(_some(problems, 3), []).append(_place(candidate))
+    for problems, places in misses.items():
+        print(f"does not fit {', '.join(places)}: {problems}")
+
+
 def _print_conversion(card: Card, report: Report) -> None:
     print(f"{card.name}: {report.parameters:,} parameters, recipe {report.recipe}")
     print(f"licence: {card.licence}\ncite: {card.source['citation']}")
@@ -187,10 +204,16 @@ def _compare(folder: Path, reference: Path) -> None:
     found = compare(folder, reference)
     print(
         f"reference: largest relative error {found.relative:.2g}, "
-        f"1 - cosine {found.one_minus_cosine:.2g}"
+        f"of norms {found.norm:.2g}, 1 - cosine {found.one_minus_cosine:.2g}"
     )
     if not found.one_minus_cosine <= TOLERANCE:
         raise ValueError(
             f"1 - cosine is {found.one_minus_cosine:.2g}, expected {TOLERANCE:g} at "
             "most: is it the right recipe, and are the images RGB in [0, 1]?"
+        )
+    if not found.norm <= NORM_TOLERANCE:
+        raise ValueError(
+            f"a norm is off by {found.norm:.2g} of the reference's, expected "
+            f"{NORM_TOLERANCE:g} at most: is it the right recipe, and are the "
+            "reference's embeddings those of the network, not scaled?"
         )

@@ -16,6 +16,7 @@ from fxai_conversion.recipes.layouts import Options, Shapes
 from fxai_conversion.recipes.naming import Translation, translation
 from fxai_conversion.recipes.recipe import Recipe
 from fxai_conversion.recipes.rules import Target, Transform
+from fxai_jax.cards import check_blocks
 from fxai_jax.checkpoints import empty_network, network_leaves
 
 Sizes = dict[str, tuple[int, ...]]
@@ -110,7 +111,7 @@ def convert(tensors: Mapping[str, np.ndarray], candidate: Candidate) -> Converte
         problem = _unusable(name, used[name])
         if problem is None:
             arrays[path] = _leaf(used[name], move.forward)
-            problem = _impossible(name, arrays[path])
+            problem = _impossible(name, used[name], arrays[path])
         if problem:
             problems.append(problem)
     if problems:
@@ -119,6 +120,17 @@ def convert(tensors: Mapping[str, np.ndarray], candidate: Candidate) -> Converte
     variances = [arrays[path] for path in arrays if path.endswith("/var")]
     tiny = sum(int((a < np.finfo(np.float32).tiny).sum()) for a in variances)
     return Converted(arrays, decided, dict(casts), tiny)
+
+
+def problems_of(
+    tensors: Mapping[str, np.ndarray], candidate: Candidate
+) -> tuple[str, ...]:
+    """Why the tensors cannot be converted so; nothing where they can."""
+    try:
+        convert(tensors, candidate)
+    except ConversionError as error:
+        return tuple(error.problems)
+    return ()
 
 
 def _advice(prefix: str, unexpected: list[str]) -> str:
@@ -131,6 +143,7 @@ def _advice(prefix: str, unexpected: list[str]) -> str:
 def _network(recipe: Recipe, shapes: Shapes) -> tuple[Options, Sizes, int]:
     try:
         options = {**recipe.naming.layout(shapes), **recipe.fixed}
+        check_blocks(options)
         empty = empty_network(recipe.naming.family, options)
     except (IndexError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise ConversionError(
@@ -181,7 +194,9 @@ def _unusable(name: str, source: np.ndarray) -> str | None:
     return f"{name} is {source.dtype}, not floating point (quantised?)"
 
 
-def _impossible(name: str, leaf: np.ndarray) -> str | None:
+def _impossible(name: str, source: np.ndarray, leaf: np.ndarray) -> str | None:
+    if not leaf.any() and source.any():
+        return f"{name} is so small ({source.dtype}) that float32 makes all of it zero"
     if not np.isfinite(leaf).all():
         return f"{name} is not finite everywhere"
     if name.endswith("running_var") and leaf.min() < 0:

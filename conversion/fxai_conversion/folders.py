@@ -14,6 +14,7 @@ from fxai_conversion.choosing import (
     choose,
     evidence,
     shapes_of,
+    tops,
 )
 from fxai_conversion.containers.reader import RawCheckpoint, read
 from fxai_conversion.converting import Converted, convert
@@ -92,6 +93,11 @@ def convert_file(
     raw = read(path)
     tensors = {k: array for k, array in raw.tensors.items() if k.startswith(prefix)}
     outside = {k: f"not below {prefix}" for k in raw.tensors if k not in tensors}
+    if not tensors:
+        found = ", ".join(repr(top) for top, _ in tops(raw.tensors).most_common(5))
+        raise ValueError(
+            f"no tensor's name begins with {prefix!r}; names begin with {found}"
+        )
     candidate = _choose(tensors, recipe)
     converted = convert(tensors, candidate)
     card = _card(Path(path), raw, candidate, converted)

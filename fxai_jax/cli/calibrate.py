@@ -14,10 +14,13 @@ from fxai_jax.cli.sets import found_images, run_set
 from fxai_jax.command_line import STDERR
 from fxai_jax.data.names import printable
 from fxai_jax.data.pairs import open_pairs
-from fxai_jax.evaluation.scores import score_pairs
+from fxai_jax.data.pairs.doubts import doubts
+from fxai_jax.evaluation.scores import chosen_threshold, label_doubts, score_pairs
 from fxai_jax.explain import calibration
 from fxai_jax.runs.options import RunOptions
+from fxai_jax.runs.progress import tell
 from fxai_jax.runs.reading import face_reader
+from fxai_jax.writing import new_folder
 
 Copy = Annotated[
     Path | None,
@@ -52,6 +55,11 @@ def calibrate(
     folder = checkpoint_folder(backbone)
     if out is None and backbone in list_backbones():
         raise ValueError("a shipped network is not changed: give --out for a copy")
+    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(
+            f"--out {out} is there already: name a new folder for the copy, or "
+            "calibrate a checkpoint in its place with --backbone alone"
+        )
     paths, card = found_images(images), load_card(folder)
     calibration.check_enough(len(paths))
     faces, folders, listed = list(paths), list(images), None
@@ -76,9 +84,18 @@ def calibrate(
     card = calibration.with_quality(card, found.values)
     if listed is not None:
         scores = score_pairs(model, listed, options)
-        card = calibration.with_threshold(card, scores.cosine, scores.pairs.genuine)
-    if out is not None:
-        shutil.copytree(folder, out, dirs_exist_ok=True)
-    write_card(out or folder, card)
+        tell(STDERR, [*doubts(listed), *label_doubts(scores)])
+        card = calibration.with_threshold(
+            card,
+            scores.cosine,
+            scores.pairs.genuine,
+            threshold=chosen_threshold(None, scores),
+        )
+    if out is None:
+        write_card(folder, card)
+    else:
+        with new_folder(out, lambda _: False) as made:
+            shutil.copytree(folder, made, dirs_exist_ok=True)
+            write_card(made, card)
     print(json.dumps({"threshold": card.threshold, "quality": card.quality}, indent=2))
     print(printable(f"wrote {(out or folder) / 'card.json'}"))

@@ -52,7 +52,7 @@ Limit = Annotated[
     int | None,
     tyro.conf.arg(
         help="Most pairs that are used, chosen at random with the share of genuine "
-        "ones kept; thresholds are still those of the whole list."
+        "ones kept; thresholds that decide pairs are still those of the whole list."
     ),
 ]
 Root = Annotated[

@@ -68,7 +68,7 @@ def read_landmarks(
     def landmarks_of(photograph: Path) -> Landmarks:
         name = names[photograph]
         if isinstance(name, ValueError):
-            raise ValueError(f"{path}: {name}")
+            raise ValueError(f"{photograph}: {path}: {name}")
         return _points(path, photograph, content[name])
 
     return landmarks_of

@@ -80,9 +80,13 @@ def with_quality(card: Card, values: Mapping[str, Float[np.ndarray, " n"]]) -> C
 
 
 def with_threshold(
-    card: Card, cosine: Float[np.ndarray, " n"], genuine: Bool[np.ndarray, " n"]
+    card: Card,
+    cosine: Float[np.ndarray, " n"],
+    genuine: Bool[np.ndarray, " n"],
+    *,
+    threshold: float,
 ) -> Card:
-    """The card with the threshold of equal error rates on labelled pairs.
+    """The card with a threshold of equal error rates on labelled pairs.
 
     Raises:
         ValueError: If the pairs are all genuine or all impostor.
@@ -94,7 +98,7 @@ def with_threshold(
         f"{(~genuine).sum()} impostor; equal error rate {error.rate:.4f}"
     )
     return dataclasses.replace(
-        card, threshold=_rounded(error.threshold), threshold_measured_on=measured
+        card, threshold=_rounded(threshold), threshold_measured_on=measured
     )
 
 

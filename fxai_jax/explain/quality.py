@@ -8,6 +8,8 @@ from fxai_jax.array_types import FaceModel, Image, PRNGKey
 from fxai_jax.methods import quality
 from fxai_jax.methods.plq import SATURATED
 
+FEWEST = 10  # images of which all qualities may be taken for the network's
+
 
 def measure(
     model: FaceModel, key: PRNGKey, image: Image, *, passes: int = 100
@@ -19,10 +21,14 @@ def measure(
 def notices(scaled: np.ndarray) -> list[str]:
     """What a reader of scaled qualities should be told before using them.
 
+    A few images may all be bad, or good; from ten on it is the constants.
+
     Example:
-        >>> notices(np.array([0.0, 0.001]))[0][:31]
+        >>> notices(np.zeros(10))[0][:31]
         'every scaled quality is below 0'
     """
+    if scaled.size < FEWEST:
+        return []
     sides = {
         f"below {SATURATED}": (scaled < SATURATED).all(),
         f"above {1 - SATURATED}": (scaled > 1 - SATURATED).all(),

@@ -25,7 +25,7 @@ from fxai_jax.array_types import (
     Score,
 )
 from fxai_jax.chunking import chunked_sum
-from fxai_jax.inputs import apply, as_faces
+from fxai_jax.inputs import apply, as_faces, check_threshold
 from fxai_jax.numerics import safe_norm, split_sign, unit_vector
 
 GradientForm = Literal["absolute", "signed", "split"]
@@ -107,7 +107,8 @@ def explain(
         for "absolute" and "signed".
 
     Raises:
-        ValueError: If `gradient` is none of the three, or an image cannot be explained.
+        ValueError: If `gradient` is none of the three, the threshold outside [-1, 1],
+            or an image cannot be explained.
 
     Example:
         >>> model = load_backbone("mobilefacenet")
@@ -126,6 +127,7 @@ def explain(
     """
     if gradient not in _FORMS:
         raise ValueError(f"gradient must be one of {[*_FORMS]}, got {gradient!r}")
+    check_threshold(threshold)
     probe, gallery = as_faces(probe, gallery)
     reference = unit_vector(apply(embed, gallery))
     feature, pullback = jax.vjp(lambda image: unit_vector(embed(image)), probe)

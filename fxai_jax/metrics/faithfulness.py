@@ -25,8 +25,8 @@ from jaxtyping import Array, Float, Int
 
 from fxai_jax.array_types import Embedder, Embedding, Image
 from fxai_jax.chunking import chunked_map
-from fxai_jax.inputs import as_array, as_image, as_pair, is_concrete
-from fxai_jax.metrics.labels import Labels, as_finite, as_labels
+from fxai_jax.inputs import as_array, as_float, as_image, as_pair, is_concrete
+from fxai_jax.metrics.labels import Labels, as_finite, as_labels, as_threshold
 from fxai_jax.numerics import cosine, gaussian_blur
 
 Fill = Literal["black", "mean", "blur"]
@@ -181,9 +181,13 @@ def area(
         >>> area(np.array([1.0, 0.5, 0.0]))
         np.float64(0.5)
     """
-    if curve.shape[-1] < 2:
-        raise ValueError(f"an area needs at least 2 values, got {curve.shape[-1]}")
-    return ((curve[..., 1:] + curve[..., :-1]) / 2).mean(-1)
+    values = as_array(curve, "the curve")
+    if not jnp.issubdtype(values.dtype, jnp.floating):
+        values = as_float(values, "the curve")  # whole numbers would overflow
+    count = values.shape[-1] if values.ndim else 1
+    if count < 2:
+        raise ValueError(f"an area needs at least 2 values, got {count}")
+    return ((values[..., 1:] + values[..., :-1]) / 2).mean(-1)
 
 
 def error_curves(
@@ -204,7 +208,8 @@ def error_curves(
         FMR, FNMR and accuracy at every step.
 
     Raises:
-        ValueError: If a cosine is not finite, or a label neither true nor false.
+        ValueError: If a cosine is not finite, a label neither true nor false, or the
+            threshold NaN.
 
     Example:
         >>> cosines = np.array([[0.9, 0.3], [0.1, 0.3]])
@@ -217,11 +222,11 @@ def error_curves(
         Kirchbuchner, Damer, Kuijper: On Evaluating Pixel-Level Face Image Quality
         Assessment, EUSIPCO 2022 (DEC and IEC, the FNMR).
     """
-    exact = as_finite(cosines, "cosines")
+    limit, exact = as_threshold(threshold), as_finite(cosines, "cosines")
     if exact.ndim != 2:
         raise ValueError(f"cosines of n pairs at s steps are (n, s), got {exact.shape}")
     matches = as_labels(genuine, len(exact))[:, None]
-    accepted = exact >= threshold
+    accepted = exact >= limit
     return ErrorCurves(
         np.sum(accepted & ~matches, axis=0) / max(np.sum(~matches), 1),
         np.sum(~accepted & matches, axis=0) / max(np.sum(matches), 1),

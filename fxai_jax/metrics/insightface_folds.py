@@ -17,6 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from fxai_jax.metrics.labels import Labels, Scores, as_indices, as_labels, as_scores
+
 ACCURACY_GRID = np.arange(0, 4, 0.01)
 """Squared distances that are tried for the accuracy, as `evaluate` there tries them."""
 
@@ -62,8 +64,8 @@ def stretches(count: int, *, folds: int = 10) -> Int[np.ndarray, " n"]:
 
 
 def grid_folds(
-    scores: Float[Array | np.ndarray, " n"],
-    genuine: Bool[Array | np.ndarray, " n"],
+    scores: Scores,
+    genuine: Labels,
     folds: Int[Array | np.ndarray, " n"],
     *,
     far: float = 1e-3,
@@ -71,17 +73,21 @@ def grid_folds(
     """Accuracy, and TAR at a false accept rate, with thresholds on grids of distances.
 
     Args:
-        scores: Cosines with shape (n,).
-        genuine: Labels with shape (n,).
-        folds: Fold of each pair with shape (n,), from 0; `stretches` are the script's.
-        far: False accept rate on the other folds, between whose two grid points the
-            threshold is interpolated. Where they do not reach it nothing is accepted.
+        scores: Cosines with shape (n,), finite.
+        genuine: Labels with shape (n,), true for genuine pairs.
+        folds: Fold of each pair with shape (n,), from 0, at least 2 of them;
+            `stretches` are the script's.
+        far: False accept rate on the other folds, in (0, 1], between whose two grid
+            points the threshold is interpolated. Where they do not reach it nothing is
+            accepted.
 
     Returns:
         Means and deviations over the folds.
 
     Raises:
-        ValueError: If a fold has pairs of one kind only, whose rates would be 0 / 0.
+        ValueError: If a fold has pairs of one kind only, whose rates would be 0 / 0;
+            if there are fewer than 2 folds, a score is not finite, a label is neither
+            true nor false, a fold no number from 0, or the rate outside (0, 1].
 
     Example:
         >>> pairs = np.array([0.9, 0.1] * 4), np.array([True, False] * 4)
@@ -92,10 +98,18 @@ def grid_folds(
         Where several grid points have the very false accept rate that is asked for,
         the largest distance is taken; the script leaves this to its version of SciPy.
     """
-    labels, fold = np.asarray(genuine), np.asarray(folds)
-    distance = 2 - 2 * np.asarray(scores, np.float64)
+    if not 0 < far <= 1:
+        raise ValueError(f"a false accept rate must be in (0, 1], got {far}")
+    distance = 2 - 2 * as_scores(scores)
+    labels = as_labels(genuine, distance.size)
+    fold = as_indices(folds, distance.size, "folds")
+    numbers = np.unique(fold)
+    if numbers.size < 2:
+        raise ValueError(
+            f"accuracy over folds needs at least 2 folds, got {numbers.size}"
+        )
     accuracies, tars, fars = [], [], []
-    for number in np.unique(fold):
+    for number in numbers:
         inside = fold == number
         if labels[inside].all() or not labels[inside].any():
             raise ValueError(

@@ -4,7 +4,9 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Num
+from jaxtyping import Array, Bool, Float, Int, Num, Shaped
+
+from fxai_jax.inputs import as_read
 
 Scores = Num[Array | np.ndarray, " n"]
 """One finite number per pair."""
@@ -17,7 +19,7 @@ Counts = Int[np.ndarray, " n"]
 
 
 def as_labels(genuine: Any, count: int) -> Bool[np.ndarray, " n"]:
-    """Labels as bool; exact 0 and 1 of any type are taken.
+    """Labels as bool; exact 0 and 1 of any type are taken, and bool objects.
 
     Args:
         genuine: Labels with shape (n,).
@@ -36,20 +38,22 @@ def as_labels(genuine: Any, count: int) -> Bool[np.ndarray, " n"]:
     labels = _one_for_each(genuine, count, "labels")
     if labels.dtype == bool:
         return labels
-    if not _is_number(labels.dtype) or not np.isin(labels, (0, 1)).all():
-        odd = labels[~np.isin(labels, (0, 1))] if _is_number(labels.dtype) else labels
+    if odd := _no_labels(labels):
         raise ValueError(
-            f"labels of pairs are true and false, or 1 and 0, got {odd.tolist()[0]!r}; "
+            f"labels of pairs are true and false, or 1 and 0, got {odd[0]!r}; "
             "compare yours with that of genuine pairs, as in labels == 1"
         )
     return labels.astype(bool)
 
 
-def as_scores(scores: Any, *, what: str = "scores") -> Float[np.ndarray, " n"]:
+def as_scores(
+    scores: Any, count: int | None = None, *, what: str = "scores"
+) -> Float[np.ndarray, " n"]:
     """One finite number per pair, in float64.
 
     Args:
         scores: Numbers with shape (n,), whole or not.
+        count: Number of pairs n; None where these numbers tell it.
         what: What they are, for messages.
 
     Returns:
@@ -62,8 +66,9 @@ def as_scores(scores: Any, *, what: str = "scores") -> Float[np.ndarray, " n"]:
         >>> as_scores(np.array([1, 0])).tolist()
         [1.0, 0.0]
     """
-    values = np.asarray(scores)
-    return as_finite(_one_for_each(values, values.shape[:1], what), what)
+    values = _on_host(scores, what)
+    expected = values.shape[:1] if count is None else count
+    return as_finite(_one_for_each(values, expected, what), what)
 
 
 def as_finite(values: Any, what: str) -> Float[np.ndarray, "*shape"]:
@@ -83,7 +88,7 @@ def as_finite(values: Any, what: str) -> Float[np.ndarray, "*shape"]:
         >>> as_finite(np.ones((2, 1), np.float16), "cosines").tolist()
         [[1.0], [1.0]]
     """
-    given = np.asarray(values)
+    given = _on_host(values, what)
     if not _is_number(given.dtype):
         hint = "; are they exchanged with the labels?" if given.dtype == bool else ""
         raise ValueError(f"{what} are finite numbers, got {given.dtype}{hint}")
@@ -121,6 +126,54 @@ def as_indices(values: Any, count: int, what: str) -> Int[np.ndarray, " n"]:
     return given.astype(np.int64)
 
 
+def as_counts(counts: Any, count: int) -> Int[np.ndarray, " n"]:
+    """How many pairs each stands for, at least one in all.
+
+    Args:
+        counts: Whole numbers with shape (n,), or None for one each.
+        count: Number of pairs n.
+
+    Returns:
+        The numbers with shape (n,).
+
+    Raises:
+        ValueError: If one is negative or no whole number, there is not one for each, or
+            there is no pair.
+
+    Example:
+        >>> as_counts(None, 2).tolist()
+        [1, 1]
+    """
+    given = np.ones(count, np.int64) if counts is None else counts
+    times = as_indices(given, count, "counts")
+    if not times.any():
+        found = f"{count} that all count 0 times" if count else "none"
+        raise ValueError(f"expected at least one pair, got {found}")
+    return times
+
+
+def as_threshold(threshold: Any) -> float:
+    """A threshold in float64, as scores are; infinity accepts nothing.
+
+    Args:
+        threshold: One number of any type.
+
+    Returns:
+        The same number.
+
+    Raises:
+        ValueError: If it is NaN.
+
+    Example:
+        >>> as_threshold(np.float32(0.5))
+        0.5
+    """
+    exact = float(threshold)
+    if np.isnan(exact):
+        raise ValueError("a threshold must be a number, got NaN")
+    return exact
+
+
 def whole_count(
     share: float | np.floating | Float[Array | np.ndarray, ""], total: int
 ) -> int:
@@ -155,7 +208,7 @@ def whole_count(
 def _one_for_each(
     values: Any, count: int | tuple[int, ...], what: str
 ) -> Num[np.ndarray, " n"] | Bool[np.ndarray, " n"]:
-    given = np.asarray(values)
+    given = _on_host(values, what)
     expected = count if isinstance(count, tuple) else (count,)
     if given.ndim != 1 or given.shape != expected:
         raise ValueError(
@@ -163,6 +216,18 @@ def _one_for_each(
             f"got {what} with the shape {given.shape}"
         )
     return given
+
+
+def _no_labels(labels: Shaped[np.ndarray, " n"]) -> list[Any]:
+    if labels.dtype == object:  # a table's column
+        return [x for x in labels if not isinstance(x, bool | np.bool_)]
+    if _is_number(labels.dtype):
+        labels = labels[~np.isin(labels, (0, 1))]
+    return labels.tolist()
+
+
+def _on_host(values: Any, what: str) -> Shaped[np.ndarray, "*shape"]:
+    return np.asarray(as_read(values, what))
 
 
 def _found(values: np.ndarray) -> str:

@@ -24,10 +24,11 @@ from fxai_jax.metrics.labels import (
     Counts,
     Labels,
     Scores,
+    as_counts,
     as_finite,
-    as_indices,
     as_labels,
     as_scores,
+    as_threshold,
 )
 
 Counted = Literal["genuine", "all"]
@@ -60,7 +61,7 @@ def pair_quality(
         The smaller quality of each pair.
 
     Raises:
-        ValueError: If a quality is not finite.
+        ValueError: If a quality is not finite, or the shapes differ.
 
     Example:
         >>> pair_quality(np.array([0.5, 0.25]), np.array([0.75, 0.0])).tolist()
@@ -69,7 +70,13 @@ def pair_quality(
     References:
         Grother and Tabassi, TPAMI 2007.
     """
-    return np.minimum(*(as_finite(side, "qualities") for side in (probe, gallery)))
+    first, second = (as_finite(side, "qualities") for side in (probe, gallery))
+    if first.shape != second.shape:
+        raise ValueError(
+            f"qualities of probes have the shape {first.shape} and those of gallery "
+            f"images {second.shape}, expected one shape"
+        )
+    return np.minimum(first, second)
 
 
 def discard_curve(
@@ -104,8 +111,9 @@ def discard_curve(
         The curve.
 
     Raises:
-        ValueError: If `counted` is neither, a label neither true nor false, or a score
-            or quality not finite.
+        ValueError: If `counted` is neither, a label neither true nor false, a score or
+            quality not finite, the threshold NaN, there is no pair, or there is not one
+            of each for every pair.
 
     Example:
         >>> scores, quality = np.array([0.1, 0.9]), np.array([0.2, 0.8])
@@ -121,14 +129,14 @@ def discard_curve(
     """
     if counted not in ("genuine", "all"):
         raise ValueError(f"counted must be 'genuine' or 'all', got {counted!r}")
-    exact, goodness = as_scores(scores), as_scores(quality, what="qualities")
+    limit, exact = as_threshold(threshold), as_scores(scores)
+    goodness = as_scores(quality, exact.size, what="qualities")
     labels = as_labels(genuine, exact.size)
-    counts = np.ones(exact.size, np.int64) if counts is None else counts
     # Stable, so that pairs which are sorted by quality already take linear time.
     order = np.argsort(goodness, kind="stable")
-    ranked, times = goodness[order], as_indices(counts, exact.size, "counts")[order]
+    ranked, times = goodness[order], as_counts(counts, exact.size)[order]
     matches = np.where(labels[order], times, 0)
-    failed = exact[order] < threshold
+    failed = exact[order] < limit
     below = _before(matches if counted == "genuine" else times)
     total = max(int(below[-1]), 1)
     # Of the cuts between two qualities, the last at each number of discarded pairs.
@@ -183,6 +191,9 @@ def partial_area(curve: DiscardCurve, *, up_to: float = 1.0) -> float:
         The area in [0, up_to], lower is better; divided by `up_to` it is the mean
         error.
 
+    Raises:
+        ValueError: If the end is outside (0, 1].
+
     Example:
         >>> scores, quality = np.array([0.1, 0.9]), np.array([0.2, 0.8])
         >>> genuine = np.array([True, True])
@@ -192,6 +203,8 @@ def partial_area(curve: DiscardCurve, *, up_to: float = 1.0) -> float:
     References:
         Schlett et al., TBIOM 2023.
     """
+    if not 0 < up_to <= 1:
+        raise ValueError(f"the end of the area must be in (0, 1], got {up_to}")
     edges = np.append(np.minimum(curve.fraction, up_to), up_to)
     return float(np.sum(curve.error * np.diff(edges)))
 

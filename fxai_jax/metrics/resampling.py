@@ -62,7 +62,8 @@ def bootstrap(
         were.
 
     Raises:
-        ValueError: If there are fewer than 2 resamples or the level is not in (0, 1).
+        ValueError: If there are fewer than 2 resamples, the level is not in (0, 1), or
+            there are not two persons for each unit.
 
     Example:
         >>> values = np.array([1.0, 3.0])
@@ -86,6 +87,11 @@ def bootstrap(
         raise ValueError(
             "a bootstrap interval needs at least 2 resamples and a level between 0 "
             f"and 1, got {resamples} and {level}"
+        )
+    if persons is not None and persons.shape != (len(strata), 2):
+        raise ValueError(
+            f"expected two persons for each of {len(strata)} pairs, got the shape "
+            f"{persons.shape}"
         )
     rng = np.random.default_rng(seed)
     members = [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]

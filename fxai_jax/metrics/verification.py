@@ -21,13 +21,15 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from fxai_jax.inputs import as_read
 from fxai_jax.metrics.labels import (
     Counts,
     Labels,
     Scores,
-    as_indices,
+    as_counts,
     as_labels,
     as_scores,
+    as_threshold,
     whole_count,
 )
 
@@ -84,7 +86,7 @@ def check_labels(genuine: Labels) -> None:
     Example:
         >>> check_labels(np.array([True, False]))
     """
-    total = np.asarray(genuine).size
+    total = np.size(as_read(genuine, "labels"))
     matches = int(as_labels(genuine, total).sum())
     if 0 < matches < total:
         return
@@ -133,6 +135,9 @@ def equal_error(
     Returns:
         Rate and threshold.
 
+    Raises:
+        ValueError: If there is no pair, or none counts.
+
     Example:
         >>> genuine = np.array([True, True, False])
         >>> equal_error(np.array([0.75, 0.5, 0.25]), genuine)
@@ -169,13 +174,11 @@ def operating_point(
         >>> operating_point(*pairs, threshold=0.95).fnmr
         1.0
     """
-    if np.isnan(threshold):
-        raise ValueError("a threshold must be a number, got NaN")
-    exact = as_scores(scores)
-    accepted, labels = exact >= threshold, as_labels(genuine, exact.size)
+    limit, exact = as_threshold(threshold), as_scores(scores)
+    accepted, labels = exact >= limit, as_labels(genuine, exact.size)
     fmr = np.sum(accepted & ~labels) / max(np.sum(~labels), 1)
     fnmr = np.sum(~accepted & labels) / max(np.sum(labels), 1)
-    return OperatingPoint(float(threshold), float(fmr), float(fnmr), float(1 - fnmr))
+    return OperatingPoint(limit, float(fmr), float(fnmr), float(1 - fnmr))
 
 
 def fnmr_at_fmr(scores: Scores, genuine: Labels, *, fmr: float) -> OperatingPoint:
@@ -240,10 +243,9 @@ class _Sweep(NamedTuple):
 def _sweep(scores: Scores, genuine: Labels, counts: Counts | None = None) -> _Sweep:
     exact = as_scores(scores)
     labels = as_labels(genuine, exact.size)
-    counts = np.ones(exact.size, np.int64) if counts is None else counts
     # Stable, so that scores which are sorted already take linear time.
     order = np.argsort(-exact, kind="stable")
-    threshold, times = exact[order], as_indices(counts, exact.size, "counts")[order]
+    threshold, times = exact[order], as_counts(counts, exact.size)[order]
     matches = np.where(labels[order], times, 0)
     # The last of each group of ties stands for all of it.
     last = np.searchsorted(-threshold, -threshold, side="right") - 1

@@ -11,7 +11,7 @@ import numpy as np
 from fxai_jax.data.names import printable
 from fxai_jax.writing import naming
 
-LAYOUT = 2
+LAYOUT = 3
 """Changes when the lines do: a journal of another layout is refused."""
 
 
@@ -29,6 +29,9 @@ class Record(NamedTuple):
 
     seconds: float = 0.0
     """Its share of the time of its batch."""
+
+    stamp: str = ""
+    """Which files it was found out of, as they were then."""
 
 
 def read_journal(
@@ -51,7 +54,9 @@ def read_journal(
     if whole != text:
         journal.write_text(whole, "utf-8")
     first, *lines = whole.splitlines() or [""]
-    if first != json.dumps(fingerprint):
+    if not first and not lines:
+        journal.write_text(json.dumps(fingerprint) + "\n", "utf-8")
+    elif first != json.dumps(fingerprint):
         raise ValueError(
             f"{journal} belongs to a run with other options or another network "
             f"({_differences(first, fingerprint)}); delete it or choose another folder "
@@ -105,7 +110,8 @@ def _finished(lines: Sequence[str]) -> Iterator[Record]:
 def _parse_line(line: str) -> Record:
     fields = json.loads(line)
     values = {name: _on_host(value) for name, value in fields["values"].items()}
-    return Record(fields["name"], values, fields["error"], fields["seconds"])
+    rest = (fields[name] for name in ("error", "seconds", "stamp"))
+    return Record(fields["name"], values, *rest)
 
 
 def _on_host(value: Any) -> np.ndarray:

@@ -20,7 +20,7 @@ from fxai_jax.runs.journal import Record, append_records, read_journal
 from fxai_jax.runs.keys import digest, randomness, run_key
 from fxai_jax.runs.options import RunOptions
 from fxai_jax.runs.placing import data_mesh, pad_batch, replicate, shard_batch
-from fxai_jax.runs.progress import progress
+from fxai_jax.runs.progress import progress, tell
 from fxai_jax.runs.reading import Arrays, Loaded, read_ahead
 
 BATCH_SIZE = 32
@@ -56,6 +56,10 @@ class Task(NamedTuple):
     depends: Mapping[str, Any] = {}
     """What the values depend on beside examples and seed, ready for JSON: a run that
     goes on must share it with the one that was cut off."""
+
+    stamps: Sequence[str] = ()
+    """Which files each example is read from, and their state: an example whose files
+    changed since an earlier run is computed again. Empty where there are none."""
 
     file: str = "run"
     """Name of the journal in the folder of `RunOptions.resume`."""
@@ -168,20 +172,44 @@ def _records(
         options.resume.mkdir(parents=True, exist_ok=True)
         journal = options.resume / f"{task.file}.jsonl"
     told = {"seed": options.seed, "randomness": randomness(), **task.depends}
+    stamps = task.stamps or [""] * len(task.names)
     done = read_journal(journal, told)
-    todo = [i for i, name in enumerate(task.names) if name not in done]
+    todo = [
+        i for i, name in enumerate(task.names) if not _is_done(done, name, stamps[i])
+    ]
     total, finished = len(task.names), len(task.names) - len(todo)
+    tell(options.console, _resumed(task, finished, todo, done))
     with progress(options.console, task.title, task.unit, total, finished) as advance:
         start = time.perf_counter()
         for batch in read_ahead(task.names, todo, task.load, size):
             found = _computed(task.names, batch, compute)
             share = (time.perf_counter() - start) / len(found)
-            records = [record._replace(seconds=share) for record in found]
+            records = [
+                record._replace(seconds=share, stamp=stamps[i])
+                for record, (i, _, _) in zip(found, batch, strict=True)
+            ]
             append_records(journal, records)
             done |= {record.name: record for record in records}
             advance(len(records))
             start = time.perf_counter()
     return [done[name] for name in task.names]
+
+
+def _is_done(done: Mapping[str, Record], name: str, stamp: str) -> bool:
+    return name in done and done[name].stamp == stamp
+
+
+def _resumed(
+    task: Task, finished: int, todo: Sequence[int], done: Mapping[str, Record]
+) -> list[str]:
+    if not done:
+        return []
+    changed = sum(task.names[i] in done for i in todo)
+    again = f"; {changed} changed since and are computed again" if changed else ""
+    return [
+        f"{task.title}: {finished} of {len(task.names)} {task.unit} are those of an "
+        f"earlier run{again}"
+    ]
 
 
 def _computed(

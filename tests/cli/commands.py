@@ -1,6 +1,9 @@
 """Running ``fxai-jax`` inside a test."""
 
+import gc
 import json
+import signal
+import time
 from typing import Annotated
 
 import pytest
@@ -17,6 +20,18 @@ def run(*args):
 def loud(text: Annotated[str, tyro.conf.Positional] = "a line") -> None:
     """A command that prints."""
     print(text)
+
+
+def swallowed() -> None:
+    """A command that is interrupted while the garbage is collected."""
+
+    def interrupt(phase, info):
+        gc.callbacks.remove(interrupt)
+        signal.raise_signal(signal.SIGINT)
+
+    gc.callbacks.append(interrupt)
+    gc.collect()
+    time.sleep(30)
 
 
 def fails(capsys, *args):

@@ -9,8 +9,7 @@ from fxai_jax.cards import load_card
 from fxai_jax.checkpoints import load_backbone
 from fxai_jax.data.pairs import open_pairs
 from fxai_jax.data.samples import sample_names, sample_path
-from fxai_jax.evaluation.scores import score_pairs
-from fxai_jax.metrics.verification import equal_error
+from fxai_jax.evaluation.scores import chosen_threshold, score_pairs
 from fxai_jax.runs.options import RunOptions
 from tests.cli.commands import fails, results, run
 
@@ -49,8 +48,9 @@ def test_a_card_that_the_commands_use(folder, packed, tmp_path, capsys):
     card = load_card(net)
     assert json.loads(printed[: printed.rindex("}") + 1])["threshold"] == card.threshold
     scores = score_pairs(load_backbone(net), open_pairs(packed), RunOptions())
-    expected = equal_error(scores.cosine, scores.pairs.genuine).threshold
+    expected = chosen_threshold(None, scores)
     assert card.threshold == pytest.approx(expected, abs=1e-5)
+    assert card.threshold not in scores.cosine.round(6)
     assert "4 labelled pairs: 2 genuine, 2 impostor" in card.threshold_measured_on
     assert card.quality["quantile_10"] < card.quality["quantile_90"]
     assert card.quality["measured_on"] == "12 images, fxai-jax calibrate"
@@ -63,6 +63,17 @@ def test_a_card_that_the_commands_use(folder, packed, tmp_path, capsys):
     options = results(tmp_path / "plq_a_1")[1]["options"]
     assert options["alpha"] == card.quality["alpha"]
     assert load_card("mobilefacenet").quality["alpha"] == 180
+
+
+@pytest.mark.parametrize("name", ["card.json", "mine.txt"])
+def test_a_copy_replaces_nothing(folder, tmp_path, capsys, name):
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / name).write_text("mine")
+    calibrate = ("calibrate", folder, "--backbone", "mobilefacenet")
+    for out in (tmp_path / "net", tmp_path / "net" / name):
+        assert "is there already" in fails(capsys, *calibrate, "--out", out)
+    assert [path.name for path in (tmp_path / "net").iterdir()] == [name]
+    assert (tmp_path / "net" / name).read_text() == "mine"
 
 
 def test_pairs_alone_do_not_make_a_sample(folder, packed, tmp_path, capsys):

@@ -161,7 +161,21 @@ def test_ctrl_c_is_one_line(monkeypatch, capsys):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("fxai_jax.cli.backbones.backbones", interrupted)
+    monkeypatch.setattr(os, "_exit", sys.exit)
     with pytest.raises(SystemExit) as stop:
         run("backbones")
     assert stop.value.code == 130
     assert capsys.readouterr().err == "fxai-jax: interrupted\n"
+
+
+SWALLOWS = """
+from fxai_jax.command_line import Command, run
+run({"x": Command("tests.cli.commands:swallowed", "")}, "x", ["x"])
+"""
+
+
+def test_ctrl_c_inside_a_callback_of_the_collector_is_not_lost():
+    result = subprocess.run(
+        [sys.executable, "-c", SWALLOWS], capture_output=True, text=True, timeout=60
+    )
+    assert (result.returncode, result.stderr) == (130, "x: interrupted\n")

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import shutil
@@ -11,7 +12,7 @@ from fxai_conversion import cli
 from fxai_conversion.containers.reader import read
 from fxai_conversion.export import write_safetensors
 from fxai_jax import checkpoints
-from fxai_jax.cards import load_card
+from fxai_jax.cards import load_card, write_card
 from fxai_jax.checkpoints import load_backbone
 from fxai_jax.data.samples import sample_face
 from tests.conversion import reader_files
@@ -171,6 +172,10 @@ def test_verify_shows_cosines_and_compares_with_a_reference(
     assert "finite, and the same twice" in printed
     assert "1.000" in printed
     assert "relative error" in printed
+    np.savez(tmp_path / "golden.npz", images=images, embeddings=3 * embeddings)
+    assert "a norm is off by 0.67" in fails(
+        capsys, "verify", folder, "--reference", tmp_path / "golden.npz"
+    )
     np.savez(tmp_path / "golden.npz", images=images, embeddings=embeddings[::-1])
     assert "1 - cosine" in fails(
         capsys, "verify", folder, "--reference", tmp_path / "golden.npz"
@@ -190,6 +195,62 @@ def test_inspect_describes_a_file_and_asks_the_question(converted, capsys):
         "not all ones, as magface",
     ):
         assert words in printed
+
+
+def wrong(tensors, kind):
+    """The tensors with one mistake."""
+    if kind == "unexpected":
+        return tensors | {"fc.bias2": tensors["fc.bias"]}
+    if kind == "not finite":
+        return tensors | {"fc.bias": tensors["fc.bias"] * np.float32(np.nan)}
+    missing = "fc.weight" if kind == "telling" else "layer1.0.bn2.bias"
+    return {name: a for name, a in tensors.items() if name != missing}
+
+
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [
+        (
+            "unexpected",
+            "does not fit arcface, elasticface, magface, topofr, dqm-face: ",
+        ),
+        ("unexpected", "unexpected fc.bias2"),
+        ("not finite", "topofr, dqm-face: fc.bias is not finite everywhere"),
+        ("missing", "topofr, dqm-face: missing layer1.0.bn2.bias"),
+        (
+            "telling",
+            "nearest is arcface, but fc.weight is missing, expected (any, any)",
+        ),
+    ],
+)
+def test_inspect_says_what_is_wrong_where_convert_refuses(
+    converted, tmp_path, capsys, kind, line
+):
+    file = torch_file(tmp_path / "wrong.pth", wrong(converted[1], kind))
+    fails(capsys, "convert", file, "--recipe", "arcface", "--out", tmp_path / "net")
+    run("inspect", file)
+    printed = capsys.readouterr().out
+    assert line in printed
+    assert "\nfits" not in printed
+    assert "name who published it" not in printed
+
+
+def test_a_prefix_that_no_name_has_is_said(converted, tmp_path, capsys):
+    convert = ("convert", converted[0], "--prefix", "nothing", "--out", tmp_path / "n")
+    message = "no tensor's name begins with 'nothing'; names begin with 'state_dict'"
+    assert message in fails(capsys, *convert)
+    assert message in fails(capsys, *convert, "--recipe", "arcface")
+
+
+def test_a_calibrated_checkpoint_is_not_replaced(converted, tmp_path, capsys):
+    shutil.copytree(converted[2], tmp_path / "net")
+    card = dataclasses.replace(load_card(tmp_path / "net"), threshold=0.3)
+    write_card(tmp_path / "net", card)
+    before = contents(tmp_path)
+    convert = ("convert", converted[0], "--recipe", "arcface")
+    message = "net is calibrated: name a new folder or remove it first"
+    assert message in fails(capsys, *convert, "--out", tmp_path / "net")
+    assert contents(tmp_path) == before
 
 
 def test_a_hostile_name_is_printed_as_it_is(tmp_path, capsys):

@@ -5,6 +5,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from fxai_conversion import converting
 from fxai_conversion.choosing import choose, shapes_of
 from fxai_conversion.converting import ConversionError, convert, plan
 from fxai_conversion.recipes.catalogue import RECIPES
@@ -124,6 +125,36 @@ def test_a_forged_number_of_blocks_builds_no_giant():
         planned(layout, "arcface")
 
 
+@pytest.mark.parametrize(
+    ("arch", "name"),
+    [
+        ("arcface_r18", "layer1.{}.x"),
+        ("adaface_ir_18", "body.{}.res_layer.1.x"),
+        ("arcface_vit_t", "blocks.{}.x"),
+        ("facenet_irv1", "repeat_1.{}.x"),
+        ("treb_mfn", "conv_3.model.{}.x"),
+        ("arcface_mbf_v2", "layers.3.layers.{}.x"),
+    ],
+)
+def test_one_name_makes_no_block(arch, name):
+    layout, recipe = published_layout(arch), RECIPE_OF[arch]
+    extra = {name.format(number): (64,) for number in range(50, 1050)}
+    with pytest.raises(ConversionError) as caught:
+        planned(layout | extra, recipe)
+    assert caught.value.problems == [f"unexpected {name}" for name in extra]
+
+
+@pytest.mark.parametrize(
+    ("arch", "name"),
+    [("arcface_r18", "layer1.{}.{}"), ("adaface_ir_18", "body.{}.res_layer.1.{}")],
+)
+def test_more_blocks_than_any_network_has_are_never_built(arch, name, monkeypatch):
+    extra = {name.format(n, x): (64,) for n in range(50, 1150) for x in "abcd"}
+    monkeypatch.setattr(converting, "empty_network", None)
+    with pytest.raises(ConversionError, match=r"has 1108 blocks, more than 1100"):
+        planned(published_layout(arch) | extra, RECIPE_OF[arch])
+
+
 def test_heads_that_do_not_divide_the_width_are_refused():
     layout = published_layout("arcface_vit_t")
     layout["patch_embed.proj.weight"] = (250, 3, 9, 9)
@@ -137,6 +168,7 @@ def test_heads_that_do_not_divide_the_width_are_refused():
         ("fc.bias", lambda a: a * np.nan, "fc.bias is not finite"),
         ("fc.bias", lambda a: a + np.inf, "fc.bias is not finite"),
         ("fc.bias", lambda a: a.astype(np.float64) * 1e300, "fc.bias is not finite"),
+        ("fc.bias", lambda a: a * np.float64(1e-60), "fc.bias is so small .float64"),
         ("bn1.running_var", lambda a: -a, "bn1.running_var is negative"),
         ("fc.weight", lambda a: a.astype(np.int8), "fc.weight is int8"),
         ("fc.weight", lambda a: a.astype(complex), "fc.weight is complex128"),
@@ -147,6 +179,12 @@ def test_values_that_no_network_has_are_named(name, change, message):
     tensors[name] = change(tensors[name])
     with pytest.raises(ConversionError, match=message):
         converted(tensors)
+
+
+def test_what_was_zero_may_stay_zero():
+    tensors = small()
+    tensors["fc.bias"] = np.zeros(tensors["fc.bias"].shape)
+    assert not converted(tensors).arrays["fc/bias"].any()
 
 
 def test_dead_channels_are_counted():

@@ -6,6 +6,7 @@ import os
 import shutil
 import zipfile
 
+import jax
 import numpy as np
 import pytest
 from numpy.lib.format import write_array_header_1_0
@@ -13,6 +14,7 @@ from numpy.lib.format import write_array_header_1_0
 from fxai_conversion import references
 from fxai_conversion.verifying import compare, verify
 from fxai_jax.cards import checkpoint_folder
+from fxai_jax.checkpoints import load_backbone
 from fxai_jax.data.samples import sample_face
 
 FACE = np.asarray(sample_face("a_1"))[None]
@@ -118,6 +120,18 @@ def test_a_damaged_reference_is_refused(tmp_path, rng):
         compare("mobilefacenet", tmp_path / "none.npz")
 
 
+def test_lengths_are_judged_unless_the_reference_has_none(tmp_path):
+    true = np.asarray(jax.jit(jax.vmap(load_backbone("mobilefacenet")))(FACE))
+    unit = true / np.linalg.norm(true)
+    for embeddings, norm in ((3 * true, 2 / 3), (true / 2, 1), (unit, 0)):
+        (tmp_path / "golden.npz").write_bytes(
+            archive(images=FACE, embeddings=embeddings)
+        )
+        found = compare("mobilefacenet", tmp_path / "golden.npz")
+        assert found.norm == pytest.approx(norm, abs=1e-4)
+        assert found.one_minus_cosine < 1e-5
+
+
 @pytest.mark.parametrize("place", ["/dev/zero", "/"])
 def test_a_reference_that_is_no_file_is_refused(place):
     with pytest.raises(ValueError, match="directory or device"):
@@ -137,5 +151,7 @@ def test_a_card_whose_network_takes_other_images_is_one_sentence(tmp_path, size)
     shutil.copytree(checkpoint_folder("mobilefacenet"), tmp_path / "net")
     path = tmp_path / "net" / "card.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"image_size": size}))
-    with pytest.raises(ValueError, match="MobileFaceNet, 192-D, MS1M embeds no images"):
+    with pytest.raises(
+        ValueError, match=rf"of images of .*{size[1]}\) pixels its card"
+    ):
         verify(tmp_path / "net")

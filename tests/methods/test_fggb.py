@@ -182,6 +182,17 @@ def test_a_threshold_sweep_compiles_once(embed, pair):
     assert not np.allclose(maps[0], maps[-1])
 
 
+@pytest.mark.usefixtures("unchecked")
+def test_a_threshold_is_a_cosine(embed, pair):
+    for wrong in (2, -2.0, 1.01, np.nan, np.inf, jnp.float32(-1.5)):
+        with pytest.raises(ValueError, match=r"cosine in \[-1, 1\], got"):
+            fggb.explain(embed, *pair, threshold=wrong)
+        with pytest.raises(ValueError, match=r"cosine in \[-1, 1\], got"):
+            jax.jit(partial(fggb.explain, embed, threshold=wrong))(*pair)
+    for ends in (-1, 1, np.float32(1.0000001)):  # cosines are up to rounding
+        assert np.isfinite(fggb.explain(embed, *pair, threshold=ends).signed).all()
+
+
 def test_memory_does_not_grow_with_the_embedding():
     def peak(d):
         def embed(image, weights):

@@ -241,6 +241,16 @@ def test_areas_are_those_of_numpy(rng):
         assert float(area(jnp.ones(length))) == 1
 
 
+def test_areas_of_whole_numbers_do_not_overflow(unchecked):
+    for dtype in (np.int8, np.uint8, np.int64, np.float64):
+        assert float(area(np.array([100, 100, 50], dtype))) == 87.5
+    assert float(area(np.array([True, True, False]))) == 0.75
+    assert area([1.0, 0.5, 0.0]) == 0.5
+    assert area(np.array([1.0, 0.1])).dtype == np.float64
+    with pytest.raises(ValueError, match="at least 2 values, got 1"):
+        area(3.0)
+
+
 def test_errors_are_those_of_every_step(rng):
     cosines = rng.integers(-5, 6, (30, 4)).astype(np.float32) / 5
     genuine = rng.permutation(30) < 12

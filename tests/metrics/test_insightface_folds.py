@@ -48,3 +48,38 @@ def test_a_threshold_lies_between_two_points_of_the_grid():
     same = np.array([True, False, True, False])
     found = grid_folds(1 - distance / 2, same, stretches(4, folds=2), far=0.5)
     assert (found.tar, found.far) == (0.5, 1)
+
+
+def test_labels_and_folds_of_any_type_are_taken(rng, unchecked):
+    same = np.arange(40) % 2 == 0
+    scores = rng.uniform(-0.5, 0.5, 40).astype(np.float32) + 0.3 * same
+    expected = grid_folds(scores, same, stretches(40), far=0.1)
+    found = grid_folds(
+        scores, same.astype(int), stretches(40).astype(np.uint8), far=0.1
+    )
+    assert found == expected
+    assert grid_folds([*scores], [*same], [*stretches(40)], far=0.1) == expected
+
+
+def test_what_is_no_score_label_fold_or_rate_is_refused(unchecked):
+    same, folds = np.arange(8) % 2 == 0, stretches(8, folds=2)
+    scores = np.where(same, 0.9, 0.1)
+    for wrong in (np.where(same, np.nan, 0.1), scores.astype(str)):
+        with pytest.raises(ValueError, match="scores are finite numbers"):
+            grid_folds(wrong, same, folds)
+    for wrong in (np.where(same, 1, -1), same * 2.0):
+        with pytest.raises(ValueError, match="labels of pairs are true and false"):
+            grid_folds(scores, wrong, folds)
+    for wrong in (folds + 0.5, folds - 1, folds.astype(float)):
+        with pytest.raises(ValueError, match="folds are whole numbers from 0"):
+            grid_folds(scores, same, wrong)
+    for labels, own in ((same[1:], folds), (same, folds[1:])):
+        with pytest.raises(ValueError, match="one entry for each of 8 pairs"):
+            grid_folds(scores, labels, own)
+    for count in (0, 8):
+        with pytest.raises(ValueError, match=f"at least 2 folds, got {count // 8}"):
+            grid_folds(scores[:count], same[:count], 0 * folds[:count])
+    for far in (0, -0.1, 1.1, np.nan):
+        with pytest.raises(ValueError, match=r"rate must be in \(0, 1\], got"):
+            grid_folds(scores, same, folds, far=far)
+    assert grid_folds(scores, same, folds, far=1).tar == 1

@@ -107,6 +107,96 @@ def test_scores_that_are_not_finite_are_refused(name, wrong, rng, unchecked):
         ENTRIES[name](scores, labels)
 
 
+@pytest.mark.parametrize("name", ENTRIES)
+def test_truth_values_in_a_column_of_objects_are_labels(name, rng, unchecked):
+    scores, labels = pairs(rng, N, 30)
+    same(ENTRIES[name](scores, labels.astype(object)), ENTRIES[name](scores, labels))
+    same(
+        ENTRIES[name](scores, np.array([*labels], object)),
+        ENTRIES[name](scores, labels),
+    )
+    gap = labels.astype(object)
+    gap[3] = None
+    with pytest.raises(ValueError, match="true and false, or 1 and 0, got None"):
+        ENTRIES[name](scores, gap)
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_masked_entries_are_refused(name, rng, unchecked):
+    scores, labels = pairs(rng, N, 30)
+    hidden = np.arange(N) < 2
+    expected = ENTRIES[name](scores, labels)
+    same(ENTRIES[name](scores, np.ma.array(labels, mask=False)), expected)
+    with pytest.raises(ValueError, match="labels: 2 masked; leave these out"):
+        ENTRIES[name](scores, np.ma.array(labels, mask=hidden))
+
+
+def test_masked_scores_qualities_and_counts_are_refused(rng, unchecked):
+    scores, labels = pairs(rng, N, 30)
+    odd = np.ma.array(scores, mask=np.arange(N) == 5)
+    for name in TAKING_SCORES:
+        if name != "error_curves":  # takes columns of them
+            with pytest.raises(ValueError, match="scores: 1 masked"):
+                ENTRIES[name](odd, labels)
+    with pytest.raises(ValueError, match="cosines: 1 masked"):
+        error_curves(odd[:, None], labels, threshold=0.3)
+    with pytest.raises(ValueError, match="qualities: 1 masked"):
+        discard_curve(scores, labels, odd, threshold=0.1)
+    with pytest.raises(ValueError, match="qualities: 1 masked"):
+        pair_quality(scores, odd)
+    counts = np.ma.array(np.ones(N, int), mask=odd.mask)
+    with pytest.raises(ValueError, match="counts: 1 masked"):
+        verification.equal_error(scores, labels, counts=counts)
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_a_tensor_with_a_gradient_is_refused_in_a_sentence(name, rng, unchecked):
+    torch = pytest.importorskip("torch")
+    scores, labels = pairs(rng, N, 30)
+    same(ENTRIES[name](scores, torch.tensor(labels)), ENTRIES[name](scores, labels))
+    learned = torch.tensor(labels.astype(np.float32), requires_grad=True)
+    with pytest.raises(ValueError, match="labels is a Tensor that NumPy cannot read"):
+        ENTRIES[name](scores, learned)
+
+
+@pytest.mark.parametrize("size", [0, 1, N - 1, N + 1])
+def test_there_is_one_quality_for_each_pair(size, rng, unchecked):
+    scores, labels = pairs(rng, N, 30)
+    for options in ({}, {"counted": "all"}):
+        with pytest.raises(
+            ValueError, match=rf"got qualities with the shape \({size},"
+        ):
+            discard_curve(scores, labels, np.zeros(size), threshold=0.1, **options)
+
+
+def test_no_pairs_have_no_error(rng):
+    scores, labels = pairs(rng, N, 30)
+    nothing, counts = np.zeros(0), np.zeros(N, int)
+    for measure in (
+        verification.equal_error,
+        verification.roc,
+        partial(verification.fnmr_at_fmr, fmr=0.1),
+        partial(verification.fmr_at_fnmr, fnmr=0.1),
+        lambda x, y: discard_curve(x, y, x, threshold=0.1),
+    ):
+        with pytest.raises(ValueError, match="at least one pair, got none"):
+            measure(nothing, nothing.astype(bool))
+    with pytest.raises(ValueError, match="got 40 that all count 0 times"):
+        verification.equal_error(scores, labels, counts=counts)
+    with pytest.raises(ValueError, match="got 40 that all count 0 times"):
+        discard_curve(scores, labels, scores, threshold=0.1, counts=counts)
+
+
+def test_thresholds_are_compared_in_double_precision(unchecked):
+    scores, labels = np.array([0.5, 0.5 - 1e-12, 0.1]), np.array([True, True, False])
+    single = jnp.float32(0.5)
+    point = verification.operating_point(scores, labels, threshold=single)
+    assert (point.fnmr, point.threshold) == (0.5, 0.5)
+    assert error_curves(scores[:, None], labels, threshold=single).fnmr == 0.5
+    curve = discard_curve(scores, labels, np.ones(3), threshold=single)
+    assert curve.error == 0.5
+
+
 @pytest.mark.parametrize("name", TAKING_SCORES)
 def test_labels_in_the_place_of_scores_are_noticed(name, rng, unchecked):
     scores, labels = pairs(rng, N, 30)
@@ -121,6 +211,10 @@ def test_a_threshold_or_a_rate_that_is_no_number_is_refused(rng):
     scores, labels = pairs(rng, N, 30)
     with pytest.raises(ValueError, match="threshold must be a number"):
         verification.operating_point(scores, labels, threshold=np.nan)
+    with pytest.raises(ValueError, match="threshold must be a number"):
+        error_curves(scores[:, None], labels, threshold=np.nan)
+    with pytest.raises(ValueError, match="threshold must be a number"):
+        discard_curve(scores, labels, scores, threshold=np.nan)
     for rate in (np.nan, -0.1, 1.1):
         with pytest.raises(ValueError, match="a share must be in"):
             verification.fnmr_at_fmr(scores, labels, fmr=rate)

@@ -167,6 +167,12 @@ def test_pair_quality_is_the_worse_one(rng):
     np.testing.assert_array_equal(pair_quality(probe, gallery), np.float32(expected))
 
 
+def test_qualities_of_probes_and_galleries_have_one_shape(unchecked):
+    for wrong in (np.ones(1), np.ones(8), np.ones(())):
+        with pytest.raises(ValueError, match=r"have the shape \(9,\) .*one shape"):
+            pair_quality(np.ones(9), wrong)
+
+
 @pytest.mark.parametrize("size", [7, 10, 100, 300, 1000, 3000])
 def test_a_fraction_in_decimals_reaches_the_step_of_as_many_pairs(size):
     """0.1, 0.2, 0.3 of the pairs, none of which a float32 can say."""
@@ -216,6 +222,15 @@ def test_every_fraction_of_the_pairs_reaches_its_step(total, dtype):
     np.testing.assert_array_equal(found, [float(error) for error in left])
     halfway = error_at(curve, (fractions[:-1] + fractions[1:]) / dtype(2))
     np.testing.assert_array_equal(halfway, found[:-1])
+
+
+@pytest.mark.parametrize("wrong", [1.1, 20, 0, -0.1, np.nan])
+def test_areas_end_in_the_curve(wrong, unchecked):
+    columns = np.array([0.1, 0.9]), np.array([1, 1]), np.array([0, 1])
+    curve = discard_curve(*columns, threshold=0.5)
+    assert partial_area(curve, up_to=1) == 0.25
+    with pytest.raises(ValueError, match=r"must be in \(0, 1\], got"):
+        partial_area(curve, up_to=wrong)
 
 
 def test_errors_at_the_ends_and_outside():

@@ -162,3 +162,9 @@ def test_no_resample_loses_a_kind_of_pair(rng):
 
     bootstrap(note, genuine, persons=persons, seed=int(rng.integers(99)))
     assert min(drawn) >= 1
+
+
+def test_there_are_two_persons_for_each_unit(unchecked):
+    for wrong in (np.zeros((3, 2), int), np.zeros((5, 2), int), np.zeros((4, 1), int)):
+        with pytest.raises(ValueError, match="two persons for each of 4 pairs"):
+            bootstrap(np.sum, np.zeros(4), persons=wrong, seed=0)

@@ -284,7 +284,14 @@ def test_the_journal_of_another_run_is_refused(examples, tmp_path, other):
     assert (tmp_path / "other.jsonl").exists()
 
 
-@pytest.mark.parametrize("first", ["", "{", "[1]", "null"])
+def test_an_empty_journal_is_a_new_one(examples, tmp_path):
+    (tmp_path / "run.jsonl").write_text("")
+    options = RunOptions(resume=tmp_path)
+    expected = run(task(examples), options)
+    assert_same(run(task(examples, load_nothing), options), expected)
+
+
+@pytest.mark.parametrize("first", ["{", "[1]", "null"])
 def test_a_damaged_journal_is_refused(examples, tmp_path, first):
     (tmp_path / "run.jsonl").write_text(f"{first}\n")
     with pytest.raises(ValueError, match="its first line is damaged"):

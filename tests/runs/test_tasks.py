@@ -1,11 +1,14 @@
 import io
 import pickle
+import shutil
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from fxai_jax.data.images import load_image
 from fxai_jax.data.pairs import open_pairs
@@ -100,6 +103,71 @@ def test_images_of_pairs_are_run_once_each_in_their_order(packed):
     found = run(task, RunOptions())
     expected = [2 * pairs.read(int(i)).mean() for i in pairs.used()]
     np.testing.assert_allclose(found.values["mean"], expected, rtol=1e-5)
+
+
+def copies(folder, *names):
+    """Sample faces as the files 0.png, 1.png and so on of a new folder."""
+    folder.mkdir()
+    for i, name in enumerate(names):
+        shutil.copy(sample_path(name), folder / f"{i}.png")
+    return sorted(folder.iterdir())
+
+
+def run_means(paths, out, console=None):
+    task = over_files("means", mean, jnp.float32(2), paths, load_image)
+    found = run(task, RunOptions(resume=out, console=console)).values["mean"]
+    expected = [2 * load_image(path).mean() for path in paths]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_an_image_that_changed_is_computed_again(tmp_path):
+    paths, console = copies(tmp_path / "a", "a_1", "b_1"), Console(record=True)
+    run_means(paths, tmp_path / "out", console)
+    assert console.export_text() == ""
+    shutil.copy(sample_path("c_1"), paths[1])
+    run_means(paths, tmp_path / "out", console)
+    assert " ".join(console.export_text().split()) == (
+        "note: means: 1 of 2 images are those of an earlier run; 1 changed since and "
+        "are computed again"
+    )
+
+
+def test_images_of_another_folder_are_other_images(tmp_path, monkeypatch):
+    copies(tmp_path / "a", "a_1", "b_1")
+    copies(tmp_path / "b", "b_1", "c_1")
+    for folder in ("a", "b", "a"):
+        monkeypatch.chdir(tmp_path / folder)
+        run_means([Path("0.png"), Path("1.png")], tmp_path / "out")
+
+
+def test_pairs_of_which_an_image_changed_are_computed_again(tmp_path):
+    paths = copies(tmp_path / "a", "a_1", "b_1", "c_1")
+    listed = tmp_path / "pairs.csv"
+    listed.write_text("probe,gallery,genuine\na/0.png,a/1.png,0\na/1.png,a/2.png,0\n")
+
+    def values():
+        pairs = open_pairs(listed)
+        task = over_pairs("differences", compare, jnp.float32(3), pairs)
+        found = run(task, RunOptions(resume=tmp_path / "out")).values["difference"]
+        return [
+            (x, 3 * (2 * a - b).mean())
+            for x, (a, b) in zip(found, map(pairs.read_pair, range(2)), strict=True)
+        ]
+
+    first = values()
+    shutil.copy(sample_path("a_3"), paths[2])
+    again = values()
+    for found, expected in first + again:
+        np.testing.assert_allclose(found, expected, rtol=1e-4)
+    assert first[0][0] == again[0][0]
+    assert first[1][0] != again[1][0]
+
+
+def test_a_packed_benchmark_that_changed_is_computed_again(packed, tmp_path):
+    pairs = packed()
+    task = over_images("means", mean, jnp.float32(2), pairs)
+    assert len(set(task.stamps)) == 1
+    assert str(pairs.source) in task.stamps[0]
 
 
 def test_files_are_named_by_their_paths():

@@ -141,8 +141,8 @@ def _content(path: Path, max_bytes: int) -> bytes:
         )
     if status.st_size > max_bytes:
         raise UnreadableCheckpoint(
-            f"{path}: {status.st_size} bytes, more than max_bytes={max_bytes}: raise "
-            "max_bytes if you trust its size"
+            f"{path}: {status.st_size} bytes, more than the {max_bytes} that are read: "
+            "save the network's state dict alone, without classifier and optimiser"
         )
     check_not_sparse(path)
     with path.open("rb") as file:

@@ -13,6 +13,9 @@ Shapes = Mapping[str, tuple[int, ...]]
 Options = dict[str, Any]
 """Keyword arguments of a network's class."""
 
+FEWEST = 4
+"""Tensors from which a number in the names is a block; the smallest block has 7."""
+
 
 def insightface(shapes: Shapes) -> Options:
     """Options of `IResNet` under insightface's names."""
@@ -45,7 +48,8 @@ def body_blocks(shapes: Shapes) -> list[int]:
         if match and shape and shape[0] in widths:
             sizes[int(match[1])][shape[0]] += 1
     # The majority of a block's tensors decides, so that one wrong tensor is one error.
-    stages = [widths.index(size.most_common(1)[0][0]) for size in sizes.values()]
+    whole = [size for size in sizes.values() if size.total() >= FEWEST]
+    stages = [widths.index(size.most_common(1)[0][0]) for size in whole]
     return [stages.count(stage) for stage in range(4)]
 
 
@@ -101,12 +105,13 @@ def blocks_of(depth: int | Sequence[int]) -> Sequence[int]:
 
 
 def count(shapes: Shapes, prefix: str) -> int:
-    """Counts the numbered children of a module.
+    """Counts the numbered children of a module that have at least `FEWEST` tensors.
 
     How many numbers there are, so that a forged one cannot ask for a giant network.
     """
     pattern = re.compile(re.escape(prefix) + r"(\d{1,4})\.", re.ASCII)
-    return len({match[1] for name in shapes if (match := pattern.match(name))})
+    found = Counter(match[1] for name in shapes if (match := pattern.match(name)))
+    return sum(number >= FEWEST for number in found.values())
 
 
 def _depth(blocks: list[int]) -> int | list[int]:

@@ -57,9 +57,9 @@ def _repeats(pairs: Pairs) -> list[str]:
 
 
 def _brief(pairs: Pairs, i: int) -> str:
-    """Pair i by the names of its files, without their folders."""
+    """Pair i, counted from 1, by the names of its files without their folders."""
     sides = (pairs.images[int(side[i])] for side in (pairs.probe, pairs.gallery))
-    return f"{i}: {' | '.join(map(os.path.basename, sides))}"
+    return f"pair {i + 1}, {' | '.join(map(os.path.basename, sides))}"
 
 
 def _later(keys: Places) -> np.ndarray:

@@ -27,15 +27,15 @@ def test_the_sample_pairs_are_there_in_both_orders():
     assert only.startswith(
         "15 of 30 pairs repeat an earlier one, 15 of them with the images exchanged: "
     )
-    assert only.endswith("(the first: 5: a_2.png | a_1.png)")
+    assert only.endswith("(the first: pair 6, a_2.png | a_1.png)")
 
 
 def test_an_image_paired_with_itself():
     low, high = doubts(listed([0, 3, 1, 4], [1, 3, 2, 4], [1, 1, 0, 0]))
     assert low.startswith("1 of 2 genuine pairs hold one image twice, whose cosine is")
-    assert low.endswith("error rates come out too low (the first: 1: 3.png | 3.png)")
+    assert low.endswith("come out too low (the first: pair 2, 3.png | 3.png)")
     assert high.startswith("1 of 2 impostor pairs hold one image twice")
-    assert high.endswith("come out too high (the first: 3: 4.png | 4.png)")
+    assert high.endswith("come out too high (the first: pair 4, 4.png | 4.png)")
 
 
 def test_lists_of_one_kind():
@@ -63,4 +63,4 @@ def test_repeated_pairs_are_counted_as_a_loop_counts_them(rng):
     exchanged = f", {swapped} of them with the images exchanged" if swapped else ""
     assert only.startswith(f"{len(repeated)} of 40 pairs repeat an earlier one")
     assert exchanged in only
-    assert only.endswith(f"(the first: {pairs.name(repeated[0])})")
+    assert f"(the first: pair {repeated[0] + 1}, " in only
