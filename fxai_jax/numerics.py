@@ -206,8 +206,13 @@ def is_constant(x: Float[Array, "*shape"]) -> Bool[Array, ""]:
     """Whether all values are equal up to rounding in float32.
 
     Replaces ``max(x) == min(x)``: sums of equal numbers differ in their last bits, and
-    scaled to [0, 1] those would be a map. They may differ by a millionth of the largest
-    magnitude.
+    scaled to [0, 1] those would be a map.
+
+    Args:
+        x: Array of any shape.
+
+    Returns:
+        True if they differ by at most a millionth of the largest magnitude.
 
     Example:
         >>> bool(is_constant(jnp.array([0.3, 0.30000004])))
@@ -239,7 +244,13 @@ def min_max(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 
 
 def split_sign(x: Float[Array, "*shape"]) -> tuple[Array, Array]:
-    """Both parts of an array, ``max(x, 0)`` and ``max(-x, 0)``; `x` is the difference.
+    """Both parts of an array, ``max(x, 0)`` and ``max(-x, 0)``.
+
+    Args:
+        x: Array of any shape.
+
+    Returns:
+        Positive and negative part, both non-negative; `x` is their difference.
 
     Example:
         >>> [part.tolist() for part in split_sign(jnp.array([2.0, -3.0]))]

@@ -47,7 +47,7 @@ def as_labels(genuine: Any, count: int) -> Bool[np.ndarray, " n"]:
 
 
 def as_scores(
-    scores: Any, count: int | None = None, *, what: str = "scores"
+    scores: Any, *, count: int | None = None, what: str = "scores"
 ) -> Float[np.ndarray, " n"]:
     """One finite number per pair, in float64.
 
@@ -152,11 +152,11 @@ def as_counts(counts: Any, count: int) -> Int[np.ndarray, " n"]:
     return times
 
 
-def as_threshold(threshold: Any) -> float:
+def as_threshold(limit: Any) -> float:
     """A threshold in float64, as scores are; infinity accepts nothing.
 
     Args:
-        threshold: One number of any type.
+        limit: One number of any type.
 
     Returns:
         The same number.
@@ -168,7 +168,7 @@ def as_threshold(threshold: Any) -> float:
         >>> as_threshold(np.float32(0.5))
         0.5
     """
-    exact = float(threshold)
+    exact = float(limit)
     if np.isnan(exact):
         raise ValueError("a threshold must be a number, got NaN")
     return exact

@@ -130,7 +130,7 @@ def discard_curve(
     if counted not in ("genuine", "all"):
         raise ValueError(f"counted must be 'genuine' or 'all', got {counted!r}")
     limit, exact = as_threshold(threshold), as_scores(scores)
-    goodness = as_scores(quality, exact.size, what="qualities")
+    goodness = as_scores(quality, count=exact.size, what="qualities")
     labels = as_labels(genuine, exact.size)
     # Stable, so that pairs which are sorted by quality already take linear time.
     order = np.argsort(goodness, kind="stable")

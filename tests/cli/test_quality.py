@@ -67,6 +67,8 @@ def test_quality_goes_on_and_refuses_another_run(folder, tmp_path, capsys):
     assert [rows[record["name"]] for record in records[:5]] == [0.125] * 5
     last = records[5]
     assert rows[last["name"]] == pytest.approx(last["values"]["quality"], abs=1e-6)
+    earlier = "note: quality: 5 of 6 images are those of an earlier run\n"
+    assert earlier in capsys.readouterr().err
     message = fails(capsys, "quality", folder, "--out", out, "--passes", "6")
     assert "other options" in message
 

@@ -354,6 +354,7 @@ def test_ctrl_c_leaves_nothing_behind(converted, tmp_path, monkeypatch, capsys):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(checkpoints, "write_card", interrupt)
+    monkeypatch.setattr(os, "_exit", sys.exit)
     with pytest.raises(SystemExit) as stop:
         run("convert", converted[0], "--recipe", "arcface", "--out", tmp_path / "net")
     assert stop.value.code == 130

@@ -213,6 +213,6 @@ def test_notes_say_where_the_threshold_comes_from_and_what_is_flat(rng):
     assert note == "Threshold 0.300, where the FNMR of all pairs is 0.25."
     found = rated(scores, rng.random(3), rng.random((1, 3)))
     flat = discard.discard_notes(found, "genuine", 1)[-1]
-    assert flat.startswith("Every image has the quality 0.000: the head of this")
+    assert flat.startswith("Every image has the quality 0.000, which tells none apart")
     other = found._replace(image=np.array([0.5, 0.6]))
     assert len(discard.discard_notes(other, "genuine", 1)) == 2

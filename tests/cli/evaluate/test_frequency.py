@@ -81,9 +81,7 @@ def test_persons_that_the_list_names(backbone, tmp_path, capsys):
     out = tmp_path / "out"
     options = [*SMALL, "--corners", "merge", "--backbone", backbone]
     run("evaluate", "frequency", path, *options, "--out", out)
-    note = (
-        "Intervals draw persons, not pairs; the list has 3, as the columns identity_a"
-    )
+    note = "who recur, as the columns identity_a and identity_b name them, "
     assert capsys.readouterr().out.count(note) == 1
     for table in ("frequency", "frequency_influence"):
         assert note in (out / f"{table}.md").read_text()
