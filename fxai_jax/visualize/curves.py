@@ -47,7 +47,7 @@ def curves_figure(chart: Chart) -> Figure:
         ValueError: If there is no panel, or a value is not finite.
 
     Example:
-        >>> from fxai_jax.evaluation.report import Chart, Panel
+        >>> from fxai_jax.evaluation.report import Chart, Line, Panel
         >>> panel = Panel("t", "x", "y", {"a": Line(np.arange(3), np.ones(3))})
         >>> len(curves_figure(Chart("title", [panel], columns=1)).axes)
         1
