@@ -76,7 +76,7 @@ def quality(
         columns["scaled_quality"] = _scaled(columns["quality"], card)
         tell(STDERR, notices(columns["scaled_quality"]))
     _write_csv(out / "quality.csv", ranked, columns)
-    names = [printable(name) for name in relative_names(ranked)]
+    names = relative_names(ranked)
     sheet = visualize.contact_sheet(
         lambda i: read(ranked[i]), columns["quality"], names
     )

@@ -35,6 +35,11 @@ def printable(text: object, most: int = 2000) -> str:
 def _shown(letter: str) -> str:
     if letter.isprintable() or unicodedata.category(letter) == "Zs":
         return letter
+    return escaped(letter)
+
+
+def escaped(letter: str) -> str:
+    r"""A letter as Python writes what cannot be shown; a byte as ``\xe9``."""
     if "\udc80" <= letter <= "\udcff":
         return f"\\x{ord(letter) - 0xDC00:02x}"
     return letter.encode("unicode_escape").decode()

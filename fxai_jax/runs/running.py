@@ -57,9 +57,9 @@ class Task(NamedTuple):
     """What the values depend on beside examples and seed, ready for JSON: a run that
     goes on must share it with the one that was cut off."""
 
-    stamps: Sequence[str] = ()
-    """Which files each example is read from, and their state: an example whose files
-    changed since an earlier run is computed again. Empty where there are none."""
+    stamp: Callable[[int], str] = lambda i: ""
+    """Which files example i is read from, and their state; asked where a run is noted.
+    An example whose files changed since an earlier run is computed again."""
 
     file: str = "run"
     """Name of the journal in the folder of `RunOptions.resume`."""
@@ -172,7 +172,7 @@ def _records(
         options.resume.mkdir(parents=True, exist_ok=True)
         journal = options.resume / f"{task.file}.jsonl"
     told = {"seed": options.seed, "randomness": randomness(), **task.depends}
-    stamps = task.stamps or [""] * len(task.names)
+    stamps = [task.stamp(i) if journal else "" for i in range(len(task.names))]
     done = read_journal(journal, told)
     todo = [
         i for i, name in enumerate(task.names) if not _is_done(done, name, stamps[i])

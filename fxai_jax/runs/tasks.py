@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,13 @@ def over_files(
 ) -> Task:
     """A task over image files, each named by its path; `rest` are fields of `Task`."""
     names = [str(path) for path in paths]
-    stamps = [_stamp(path) for path in paths]
     return Task(
         title,
         function,
         shared,
         names,
         lambda i: (read(paths[i]),),
-        stamps=stamps,
+        stamp=lambda i: _stamp(paths[i]),
         **rest,
     )
 
@@ -42,10 +42,15 @@ def over_pairs(
 ) -> Task:
     """A task over pairs, whose function gets probe and gallery."""
     names = [pairs.name(i) for i in range(len(pairs))]
-    stamp = _image_stamps(pairs)
-    sides = zip(pairs.probe.tolist(), pairs.gallery.tolist(), strict=True)
+    image_stamp = _image_stamp(pairs)
+
+    def stamp(i: int) -> str:
+        return " ".join(
+            image_stamp(int(side[i])) for side in (pairs.probe, pairs.gallery)
+        )
+
     usual: dict[str, Any] = {"unit": "pairs", "batch_size": PAIRS_TOGETHER}
-    usual["stamps"] = [f"{stamp[probe]} {stamp[gallery]}" for probe, gallery in sides]
+    usual["stamp"] = stamp
     return Task(title, function, shared, names, pairs.read_pair, **usual | rest)
 
 
@@ -59,14 +64,18 @@ def over_images(
     def load(i: int) -> tuple[np.ndarray]:
         return (pairs.read(int(used[i])),)
 
-    stamps = list(_image_stamps(pairs).values())
-    return Task(title, function, shared, names, load, stamps=stamps, **rest)
+    image_stamp = _image_stamp(pairs)
+
+    def stamp(i: int) -> str:
+        return image_stamp(int(used[i]))
+
+    return Task(title, function, shared, names, load, stamp=stamp, **rest)
 
 
-def _image_stamps(pairs: Pairs) -> dict[int, str]:
-    """The stamp of each image that is used: of its file, or of the packed one."""
-    packed = "" if pairs.source is None else _stamp(pairs.source)
-    return {i: _stamp(pairs.images[i]) or packed for i in pairs.used().tolist()}
+def _image_stamp(pairs: Pairs) -> Callable[[int], str]:
+    """The stamp of an image, asked once: that of its file, or of the packed one."""
+    source = cache(lambda: "" if pairs.source is None else _stamp(pairs.source))
+    return cache(lambda i: _stamp(pairs.images[i]) or source())
 
 
 def _stamp(path: str | Path) -> str:

@@ -8,6 +8,8 @@ import numpy as np
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.text import Text
 
+from fxai_jax.data.names import escaped
+
 BOXES = "Last Resort"
 """A font that comes with Matplotlib and draws boxes for all that no other one has."""
 
@@ -60,10 +62,8 @@ def fonts(words: str, families: Sequence[str] = ("sans-serif",)) -> list[str]:
 
 
 def _piece(letter: str, families: tuple[str, ...]) -> str:
-    if 0xDC80 <= ord(letter) <= 0xDCFF:  # a byte that Python could not decode
-        return f"\\x{ord(letter) - 0xDC00:02x}"
     known = letter.isprintable() and _family(letter, families) is not None
-    return letter if known else _escape(letter)
+    return letter if known else escaped(letter)
 
 
 @cache
@@ -72,10 +72,6 @@ def _family(letter: str, families: tuple[str, ...]) -> str | None:
     if ord(letter) in _codes(findfont(FontProperties(family=list(families)))):
         return families[0]
     return next((n for n, codes in _fonts().items() if ord(letter) in codes), None)
-
-
-def _escape(letter: str) -> str:
-    return letter.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 @cache

@@ -34,7 +34,6 @@ from fxai_jax.cli.options import (
 from fxai_jax.cli.sets import found_images, run_set
 from fxai_jax.command_line import STDERR
 from fxai_jax.data.images import Pixels
-from fxai_jax.data.names import printable
 from fxai_jax.explain import amva
 from fxai_jax.metrics.attention import quality_groups
 from fxai_jax.runs.manifest import flat, make_manifest
@@ -95,7 +94,7 @@ def _write_attention(
     files: FigureFiles,
 ) -> None:
     map_ = amva.finished_map(row["activation"], card.image_size)
-    figure = visualize.attention_figure(face, map_, name=printable(path.stem))
+    figure = visualize.attention_figure(face, map_, name=path.stem)
     manifest = make_manifest(card, {"image": path}, options)
     stem = free_stem(out, "amva", {"image": path})
     write_explained(stem, figure, {**row, "map": map_}, manifest, files)

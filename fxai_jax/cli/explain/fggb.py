@@ -26,7 +26,6 @@ from fxai_jax.cli.options import (
 )
 from fxai_jax.command_line import STDERR, File
 from fxai_jax.data.images import Pixels
-from fxai_jax.data.names import printable
 from fxai_jax.explain.both_sides import BothSides
 from fxai_jax.explain.fggb import compile_fggb
 from fxai_jax.methods.fggb import GradientForm
@@ -92,6 +91,6 @@ def write_fggb(
         result.probe,
         result.gallery,
         threshold=options["threshold"],
-        names=(printable(paths[0].stem), printable(paths[1].stem)),
+        names=(paths[0].stem, paths[1].stem),
     )
     write_pair(stem, figure, paths, result, card, options, files=files)

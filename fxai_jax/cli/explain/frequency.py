@@ -28,7 +28,6 @@ from fxai_jax.cli.options import (
 )
 from fxai_jax.command_line import STDERR, File
 from fxai_jax.data.images import Pixels
-from fxai_jax.data.names import printable
 from fxai_jax.explain.both_sides import BothSides
 from fxai_jax.explain.frequency import compile_frequency
 from fxai_jax.methods.frequency import Bands, Corners, Shape, radial_bands
@@ -98,7 +97,7 @@ def write_frequency(
         *images,
         result.probe,
         jax.device_get(bands),
-        names=(printable(paths[0].stem), printable(paths[1].stem)),
+        names=(paths[0].stem, paths[1].stem),
         threshold=options["threshold"],
     )
     layout = {"edges": bands.edges, "coefficients": bands.coefficients}

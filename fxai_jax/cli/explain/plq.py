@@ -28,7 +28,6 @@ from fxai_jax.cli.options import (
 )
 from fxai_jax.command_line import STDERR, File
 from fxai_jax.data.images import Pixels
-from fxai_jax.data.names import printable
 from fxai_jax.explain.plq import compile_plq, notices, quality_constants
 from fxai_jax.methods.plq import PixelQuality, Regression
 from fxai_jax.runs.keys import image_key, run_key
@@ -87,7 +86,7 @@ def write_plq(
 ) -> None:
     """Writes what PLQ says of a face; `options` hold the regression."""
     tell(STDERR, notices(result, options["regression"]))
-    figure = visualize.quality_figure(face, result, name=printable(path.stem))
+    figure = visualize.quality_figure(face, result, name=path.stem)
     manifest = make_manifest(card, {"image": path}, options)
     write_explained(stem, figure, flat("", result), manifest, files)
 
