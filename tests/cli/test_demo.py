@@ -28,7 +28,7 @@ def test_demo_shows_all_four_methods(tmp_path, capsys, monkeypatch):
     ]
     for stem in stems:
         with Image.open(stem.with_suffix(".png")) as figure:
-            assert figure.size[0] > 800
+            assert min(figure.size) > 480  # pixels: fit for a page
         manifest = results(stem)[1]
         assert manifest["versions"]["fxai-jax"] == version("fxai-jax")
         digest = load_card("mobilefacenet").weights_sha256
