@@ -1,12 +1,12 @@
 """From functions to a command line: their signatures and docstrings are the help."""
 
-import _thread
 import contextlib
 import functools
 import io
 import os
 import pkgutil
 import re
+import signal
 import sys
 import threading
 import warnings
@@ -100,7 +100,7 @@ def _not_ignored(ignored) -> None:
     # JAX swallows what is raised while garbage is collected, and so
     # does this hook: it is raised again a little later.
     if ignored.exc_type is KeyboardInterrupt:
-        threading.Timer(0.1, _thread.interrupt_main).start()
+        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
     else:
         sys.__unraisablehook__(ignored)
 

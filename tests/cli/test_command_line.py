@@ -169,6 +169,8 @@ def test_ctrl_c_is_one_line(monkeypatch, capsys):
 
 
 SWALLOWS = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
 from fxai_jax.command_line import Command, run
 run({"x": Command("tests.cli.commands:swallowed", "")}, "x", ["x"])
 """
