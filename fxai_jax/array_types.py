@@ -5,10 +5,18 @@ Letters: ``h w`` image height and width, ``c`` colour, ``i j`` feature grid,
 
 Every function takes one example; batches are made outside with `jax.vmap` or
 `fxai_jax.chunking.batched`.
+
+Types of numbers, one rule: an image takes the type of the network's parameters at its
+input convention, and a network computes in that. What a method computes of embeddings,
+maps and gradients is computed in float32 at least (`widened`): in half precision norms
+and odds overflow, and cosines have two digits. A result has the type that image and
+embedding promote to (`result_dtype`). A threshold, or another number, never widens it.
 """
 
-from typing import Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key
 
@@ -81,8 +89,40 @@ class FaceModel(Protocol):
         features: FeatureMap,
         /,
         *,
-        dropout_rate: float = 0.0,
+        dropout_rate: float | Score = 0.0,
         key: PRNGKey | None = None,
     ) -> Embedding:
         """Returns the embedding of a feature map, with dropout before the last map."""
         ...
+
+
+def widened(x: Float[Array | np.ndarray, "*shape"]) -> Float[Array, "*shape"]:
+    """The same numbers in float32 at least.
+
+    Example:
+        >>> widened(jnp.ones(2, jnp.bfloat16)).dtype
+        dtype('float32')
+    """
+    half = jnp.finfo(x.dtype).bits < 32
+    return jnp.asarray(x, jnp.float32 if half else x.dtype)
+
+
+def result_dtype(*arrays: Float[Array | np.ndarray, "..."]) -> np.dtype:
+    """The type that arrays promote to.
+
+    Example:
+        >>> result_dtype(jnp.ones(2, jnp.bfloat16), jnp.ones(2))
+        dtype('float32')
+    """
+    with jax.numpy_dtype_promotion("standard"):
+        return jnp.result_type(*(x.dtype for x in arrays))
+
+
+def cast(tree: Any, dtype: np.dtype) -> Any:
+    """A result with all its numbers in one type.
+
+    Example:
+        >>> cast((jnp.ones(2), jnp.ones(())), jnp.bfloat16)[0].dtype
+        dtype(bfloat16)
+    """
+    return jax.tree.map(lambda leaf: leaf.astype(dtype), tree)

@@ -3,6 +3,10 @@
 `chunked_map` and `chunked_sum` sweep an *inner* axis (embedding channels, bands,
 curve steps) and belong inside a method, behind one keyword `chunk_size`. `batched`
 sweeps the *outer* axis (images, pairs) and stays outside.
+
+A gradient through an inner sweep would keep what every chunk has computed. Both sweeps
+compute it once more on the way back, one chunk at a time, so that the gradient's memory
+grows with the chunk too; a sweep that nobody differentiates costs nothing more.
 """
 
 from collections.abc import Callable, Sequence
@@ -41,7 +45,11 @@ def _check_size(name: str, size: int | None) -> None:
 
 
 def chunked_map(
-    fun: Callable[[Tree], Tree], xs: Tree, *, chunk_size: int | None = None
+    fun: Callable[[Tree], Tree],
+    xs: Tree,
+    *,
+    chunk_size: int | None = None,
+    rematerialise: bool = True,
 ) -> Tree:
     """Maps `fun` over the first axis, `chunk_size` elements at a time.
 
@@ -50,6 +58,8 @@ def chunked_map(
         xs: Pytree of arrays with shape (s, ...).
         chunk_size: Elements alive together; None maps all at once. A divisor of s
             makes the smallest program.
+        rematerialise: Whether a gradient computes each chunk again instead of keeping
+            what it needs of all: less memory, about a third more time.
 
     Returns:
         Pytree of arrays with shape (s, ...), as ``jax.vmap(fun)(xs)``.
@@ -64,11 +74,15 @@ def chunked_map(
     _check_size("chunk_size", chunk_size)
     if chunk_size is None or chunk_size >= _length(xs):
         return jax.vmap(fun)(xs)
-    return lax.map(fun, xs, batch_size=chunk_size)
+    return lax.map(_again(fun, rematerialise), xs, batch_size=chunk_size)
 
 
 def chunked_sum(
-    fun: Callable[[Tree], Tree], xs: Tree, *, chunk_size: int | None = None
+    fun: Callable[[Tree], Tree],
+    xs: Tree,
+    *,
+    chunk_size: int | None = None,
+    rematerialise: bool = True,
 ) -> Tree:
     """Sums ``fun(x)`` over the first axis; only `chunk_size` results live together.
 
@@ -80,6 +94,8 @@ def chunked_sum(
         xs: Pytree of arrays with shape (s, ...).
         chunk_size: Elements alive together; None sums all at once. A divisor of s
             makes the smallest program.
+        rematerialise: Whether a gradient computes each chunk again instead of keeping
+            what it needs of all: less memory, about a third more time.
 
     Returns:
         Pytree shaped like ``fun`` of one element.
@@ -103,15 +119,21 @@ def chunked_sum(
     chunks = jax.tree.map(lambda x: x[:whole].reshape(-1, chunk_size, *x.shape[1:]), xs)
     first = jax.tree.map(lambda x: x[0], xs)
     zeros = jax.tree.map(jnp.zeros_like, jax.eval_shape(fun, first))
+    one_chunk = _again(chunk_sum, rematerialise)
     total, _ = lax.scan(
-        lambda carry, chunk: (jax.tree.map(jnp.add, carry, chunk_sum(chunk)), None),
+        lambda carry, chunk: (jax.tree.map(jnp.add, carry, one_chunk(chunk)), None),
         zeros,
         chunks,
     )
     if whole == length:
         return total
-    rest = chunk_sum(jax.tree.map(lambda x: x[whole:], xs))
+    rest = one_chunk(jax.tree.map(lambda x: x[whole:], xs))
     return jax.tree.map(jnp.add, total, rest)
+
+
+def _again(fun: Callable, rematerialise: bool) -> Callable:
+    # Inside a scan nothing can be merged across the steps, so nothing has to prevent it.
+    return jax.checkpoint(fun, prevent_cse=False) if rematerialise else fun
 
 
 def batched(

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Shaped
 
-from fxai_jax.array_types import Saliency
+from fxai_jax.array_types import Saliency, Score
 
 Pixels = Float[Array, "h w c"]
 """An image on the device; its range is not known under a trace."""
@@ -156,10 +156,23 @@ def as_read(value: Any, what: str) -> Shaped[Array | np.ndarray, "*shape"]:
         ) from error
 
 
-def check_threshold(threshold: Any) -> None:
-    """Refuses what is no cosine, up to rounding, where it is known."""
-    if is_concrete(threshold) and not (np.abs(np.asarray(threshold)) <= 1 + 1e-6).all():
+def as_threshold(threshold: Any, like: Float[Array, "..."]) -> Score:
+    """A cosine in the type of others; what is none, up to rounding, is refused."""
+    number = as_number(threshold, like, "a threshold")
+    if is_concrete(threshold) and not np.abs(np.asarray(threshold)) <= 1 + 1e-6:
         raise ValueError(f"a threshold is a cosine in [-1, 1], got {threshold}")
+    return number
+
+
+def as_number(value: Any, like: Float[Array, "..."], what: str) -> Score:
+    """One number in the type of others, which it would widen."""
+    given = as_array(value, what)
+    if given.shape != ():
+        raise ValueError(
+            f"{what} is one number, got the shape {given.shape}; map over it with "
+            "jax.vmap"
+        )
+    return jnp.asarray(given, like.dtype)
 
 
 def check_finite(values: Shaped[Array | np.ndarray, "*shape"], what: str) -> None:

@@ -9,7 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num
 
-from fxai_jax.array_types import Embedding, PRNGKey, Saliency, Score
+from fxai_jax.array_types import (
+    Embedding,
+    PRNGKey,
+    Saliency,
+    Score,
+    result_dtype,
+    widened,
+)
 from fxai_jax.inputs import as_float, as_map, check_key
 
 
@@ -30,13 +37,15 @@ def safe_norm(x: Float[Array, "*shape"]) -> Score:
         >>> float(safe_norm(jnp.array([3.0, 4.0])))
         5.0
     """
-    x = as_float(x)
+    given = as_float(x)
+    x = widened(given)
     largest = jax.lax.stop_gradient(jnp.max(jnp.abs(x), initial=0))
     limit = float(jnp.finfo(x.dtype).max) ** 0.5 / 4096
     scale = jnp.where((largest > limit) & (largest < jnp.inf), largest, 1.0)
     squared = jnp.sum(jnp.square(x / scale))
     positive = squared > 0
-    return jnp.where(positive, scale * jnp.sqrt(jnp.where(positive, squared, 1.0)), 0.0)
+    norm = scale * jnp.sqrt(jnp.where(positive, squared, 1.0))
+    return jnp.where(positive, norm, 0.0).astype(given.dtype)
 
 
 def unit_vector(x: Embedding, *, eps: float = 1e-8) -> Embedding:
@@ -56,7 +65,9 @@ def unit_vector(x: Embedding, *, eps: float = 1e-8) -> Embedding:
         >>> unit_vector(jnp.array([3.0, 4.0])).tolist()
         [0.6000000238418579, 0.800000011920929]
     """
-    return as_float(x) / jnp.maximum(safe_norm(x), eps)
+    given = as_float(x)
+    x = widened(given)
+    return (x / jnp.maximum(safe_norm(x), eps)).astype(given.dtype)
 
 
 def cosine(x: Embedding, y: Embedding, *, eps: float = 1e-8) -> Score:
@@ -74,7 +85,9 @@ def cosine(x: Embedding, y: Embedding, *, eps: float = 1e-8) -> Score:
         >>> float(cosine(jnp.array([1.0, 0.0]), jnp.array([0.0, 2.0])))
         0.0
     """
-    return jnp.dot(unit_vector(x, eps=eps), unit_vector(y, eps=eps))
+    x, y = as_float(x), as_float(y)
+    first, second = (unit_vector(widened(side), eps=eps) for side in (x, y))
+    return jnp.dot(first, second).astype(result_dtype(x, y))
 
 
 def pair_cosines(

@@ -44,8 +44,8 @@ class Mutant(NamedTuple):
 TABLE = """
 # FGGB: the threshold pushes the other way
 fxai_jax/methods/fggb.py > tests/methods/test_fggb.py
--    return unit_vector(probe) * unit_vector(gallery) - threshold / probe.shape[0]
-+    return unit_vector(probe) * unit_vector(gallery) + threshold / probe.shape[0]
+-    return products - as_threshold(threshold, products) / probe.shape[0]
++    return products + as_threshold(threshold, products) / probe.shape[0]
 
 # FGGB: colours are averaged before their magnitude is taken
 fxai_jax/methods/fggb.py > tests/methods/test_fggb.py

@@ -7,17 +7,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-LEAVES = {"array_types", "inputs", "numerics", "chunking"}
+LEAVES = {"array_types", "inputs", "numerics", "chunking", "spectra"}
 ARROWS = {
     "array_types": set(),
     "chunking": {"array_types"},
+    "spectra": {"array_types"},
     "inputs": {"array_types"},
     "numerics": {"array_types", "inputs"},
     "holes": set(),
     "writing": set(),
     "methods": LEAVES,
     "metrics": LEAVES,
-    "backbones": {"array_types"},
+    "backbones": {"array_types", "inputs"},
     "data": {"array_types", "holes", "numerics"},
     "cards": {"writing"},
     "checkpoints": {"array_types", "backbones", "cards", "holes", "writing"},
@@ -68,6 +69,7 @@ CONVERSION |= {"data", "holes", "runs", "writing"}
 FOREIGN = {
     "array_types": {"jax", "jaxtyping", "numpy"},
     "chunking": {"jax", "jaxtyping", "numpy"},
+    "spectra": {"jax", "jaxtyping", "numpy"},
     "inputs": {"jax", "jaxtyping", "numpy"},
     "numerics": {"jax", "jaxtyping", "numpy"},
     "methods": {"jax", "jaxtyping", "lazy_loader", "numpy", "optax"},

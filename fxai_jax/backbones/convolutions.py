@@ -112,7 +112,7 @@ def convolve(
     """
     *batch, height, width, channels = x.shape
     found = lax.conv_general_dilated(
-        x.reshape(-1, height, width, channels),
+        jnp.reshape(x, (-1, height, width, channels)),
         kernel,
         (stride, stride),
         padding,

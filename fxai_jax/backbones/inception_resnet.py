@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from fxai_jax.array_types import Embedding, FeatureMap, Image, PRNGKey
+from fxai_jax.array_types import Embedding, FeatureMap, Image, PRNGKey, Score
 from fxai_jax.backbones.layers import (
     BatchNorm,
     Conv,
@@ -148,7 +148,8 @@ class InceptionResnetV1(nnx.Module):
 
     def features(self, image: Image) -> FeatureMap:
         """Returns the map that the head averages, with shape (3, 3, 1792)."""
-        x = self.conv2d_2a(self.conv2d_1a(self.input(image)))
+        pixels = self.input(image, self.conv2d_1a.conv.kernel.dtype)
+        x = self.conv2d_2a(self.conv2d_1a(pixels))
         x = max_pool(self.conv2d_2b(x), 3, 2)
         x = self.conv2d_4b(self.conv2d_4a(self.conv2d_3b(x)))
         x = self.mixed_6a(self.repeat_1(x))
@@ -159,7 +160,7 @@ class InceptionResnetV1(nnx.Module):
         self,
         features: FeatureMap,
         *,
-        dropout_rate: float = 0.0,
+        dropout_rate: float | Score = 0.0,
         key: PRNGKey | None = None,
     ) -> Embedding:
         """Returns the embedding of a feature map.

@@ -183,7 +183,7 @@ class IResNet(nnx.Module):
 
     def features(self, image: Image) -> FeatureMap:
         """Returns the last spatial map, before its batch norm, shape (7, 7, 512)."""
-        x = self.prelu(self.bn1(self.conv1(self.input(image))))
+        x = self.prelu(self.bn1(self.conv1(self.input(image, self.conv1.kernel.dtype))))
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
             x = stage(x)
         return x
@@ -192,7 +192,7 @@ class IResNet(nnx.Module):
         self,
         features: FeatureMap,
         *,
-        dropout_rate: float = 0.0,
+        dropout_rate: float | Score = 0.0,
         key: PRNGKey | None = None,
     ) -> Embedding:
         """Returns the embedding of a feature map.

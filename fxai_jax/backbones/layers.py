@@ -7,11 +7,20 @@ TensorFlow's SAME by (0, 1), and a network trained with one is wrong with the ot
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jax import lax
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from fxai_jax.array_types import Embedding, FeatureMap, Image, PRNGKey
+from fxai_jax.array_types import (
+    Embedding,
+    FeatureMap,
+    Image,
+    PRNGKey,
+    Score,
+    widened,
+)
 from fxai_jax.backbones.convolutions import (
     Map,
     Padding,
@@ -19,6 +28,7 @@ from fxai_jax.backbones.convolutions import (
     convolve,
     depthwise_conv,
 )
+from fxai_jax.inputs import check_key, is_concrete
 
 
 def zeros(*shape: int) -> Float[Array, "..."]:
@@ -78,12 +88,12 @@ class BatchNorm(nnx.Module):
 
     def __call__(self, x: Float[Array, "*shape k"]) -> Float[Array, "*shape k"]:
         """Returns ``scale * (x - mean) / sqrt(var + eps) + bias``."""
-        gain = lax.rsqrt(self.var[...] + self.eps)
+        gain = lax.rsqrt(widened(self.var[...]) + self.eps)
         if self.scale is not None:
-            gain = self.scale[...] * gain
-        shift = -self.mean[...] * gain
+            gain = widened(self.scale[...]) * gain
+        shift = -widened(self.mean[...]) * gain
         if self.bias is not None:
-            shift = self.bias[...] + shift
+            shift = widened(self.bias[...]) + shift
         return x * _over_last(gain, x) + _over_last(shift, x)
 
 
@@ -98,9 +108,10 @@ class LayerNorm(nnx.Module):
 
     def __call__(self, x: Float[Array, "*shape k"]) -> Float[Array, "*shape k"]:
         """Returns ``scale * (x - mean(x)) / sqrt(var(x) + eps) + bias``."""
-        centred = x - jnp.mean(x, axis=-1, keepdims=True)
+        wide = widened(x)
+        centred = wide - jnp.mean(wide, axis=-1, keepdims=True)
         variance = jnp.mean(jnp.square(centred), axis=-1, keepdims=True)
-        unit = centred * lax.rsqrt(variance + self.eps)
+        unit = (centred * lax.rsqrt(variance + self.eps)).astype(x.dtype)
         return unit * _over_last(self.scale[...], x) + _over_last(self.bias[...], x)
 
 
@@ -147,7 +158,8 @@ class SqueezeExcite(nnx.Module):
 class InputConvention(nnx.Module):
     """From RGB in [0, 1] to what the network was trained on.
 
-    ``(255 x - mean) / scale``, colours reversed first for a BGR network.
+    ``(255 x - mean) / scale``, colours reversed first for a BGR network, in the type of
+    the network's parameters.
     """
 
     def __init__(
@@ -160,40 +172,42 @@ class InputConvention(nnx.Module):
         self.scale = scale
         self.order = order
 
-    def __call__(self, image: Image) -> FeatureMap:
-        """Returns the image in the network's own input space."""
-        pixels = jnp.asarray(image)
+    def __call__(self, image: Image, dtype: DTypeLike) -> FeatureMap:
+        """Returns the image in the network's own input space and type."""
+        pixels = widened(image)
         if self.order == "bgr":
             pixels = pixels[..., ::-1]
-        return (255.0 * pixels - self.mean) / self.scale
+        return ((255.0 * pixels - self.mean) / self.scale).astype(dtype)
 
 
-def dropout(x: Embedding, rate: float, key: PRNGKey | None) -> Embedding:
+def dropout(x: Embedding, rate: float | Score, key: PRNGKey | None) -> Embedding:
     """Inverted dropout: zeroes entries with probability `rate`, scales the others.
 
     Args:
         x: Vector with shape (d,).
-        rate: Probability in [0, 1); 0 returns x.
-        key: Typed key; needed when the rate is not 0.
+        rate: Probability in [0, 1); 0 returns x. May be traced.
+        key: Typed key; needed when the rate is not 0, or traced.
 
     Returns:
         Vector with shape (d,) and expectation x.
 
     Raises:
-        ValueError: If the rate is outside [0, 1) or the key is missing.
+        ValueError: If the rate is outside [0, 1), the key is missing, or is none.
 
     Example:
         >>> dropout(jnp.ones(3), 0.0, None).tolist()
         [1.0, 1.0, 1.0]
     """
-    if not 0 <= rate < 1:
+    if is_concrete(rate) and not (np.ndim(rate) == 0 and 0 <= rate < 1):
         raise ValueError(f"the dropout rate must be in [0, 1), got {rate}")
-    if rate == 0:
+    if is_concrete(rate) and rate == 0:
         return x
     if key is None:
         raise ValueError(f"dropout at rate {rate} needs a key: key=jax.random.key(0)")
-    kept = jax.random.bernoulli(key, 1 - rate, x.shape)
-    return jnp.where(kept, x / (1 - rate), 0)
+    check_key(key)
+    left = 1 - jnp.asarray(rate, widened(x).dtype)
+    kept = jax.random.bernoulli(key, left, x.shape)
+    return jnp.where(kept, x / left.astype(x.dtype), 0)
 
 
 def max_pool(x: Map, size: int, stride: int) -> FeatureMap:
@@ -209,4 +223,4 @@ def max_pool(x: Map, size: int, stride: int) -> FeatureMap:
 
 
 def _over_last(values: Float[Array, " k"], x: Float[Array, "*shape k"]):
-    return values.reshape((1,) * (x.ndim - 1) + values.shape)
+    return values.reshape((1,) * (x.ndim - 1) + values.shape).astype(x.dtype)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from flax import nnx
 
-from fxai_jax.array_types import Embedding, FeatureMap, Image, PRNGKey
+from fxai_jax.array_types import Embedding, FeatureMap, Image, PRNGKey, Score
 from fxai_jax.backbones.layers import (
     BatchNorm,
     Conv,
@@ -158,7 +158,7 @@ class MobileFaceNet(nnx.Module):
 
     def features(self, image: Image) -> FeatureMap:
         """Returns the last spatial map, after its PReLU, with shape (7, 7, 512)."""
-        x = self.conv1(self.input(image))
+        x = self.conv1(self.input(image, self.conv1.conv.kernel.dtype))
         x = self.conv2_dw(x)
         x = self.conv_3(self.conv_23(x))
         x = self.conv_4(self.conv_34(x))
@@ -169,7 +169,7 @@ class MobileFaceNet(nnx.Module):
         self,
         features: FeatureMap,
         *,
-        dropout_rate: float = 0.0,
+        dropout_rate: float | Score = 0.0,
         key: PRNGKey | None = None,
     ) -> Embedding:
         """Returns the embedding of a feature map.

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from fxai_jax.array_types import Embedding, FeatureMap, Image, PRNGKey
+from fxai_jax.array_types import Embedding, FeatureMap, Image, PRNGKey, Score
 from fxai_jax.backbones.layers import (
     BatchNorm,
     InputConvention,
@@ -178,7 +178,7 @@ class VisionTransformer(nnx.Module):
 
     def features(self, image: Image) -> FeatureMap:
         """Returns the tokens after the last norm on their grid, (12, 12, width)."""
-        patches = _patches(self.input(image), self.patch)
+        patches = _patches(self.input(image, self.pos_embed.dtype), self.patch)
         tokens = self.patch_embed(patches.reshape(-1, patches.shape[-1]))
         tokens = self.norm(self.blocks(tokens + self.pos_embed[...]))
         return tokens.reshape(*patches.shape[:2], -1)
@@ -187,7 +187,7 @@ class VisionTransformer(nnx.Module):
         self,
         features: FeatureMap,
         *,
-        dropout_rate: float = 0.0,
+        dropout_rate: float | Score = 0.0,
         key: PRNGKey | None = None,
     ) -> Embedding:
         """Returns the embedding of a feature map.

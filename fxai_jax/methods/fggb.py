@@ -23,9 +23,12 @@ from fxai_jax.array_types import (
     PairSaliency,
     Saliency,
     Score,
+    cast,
+    result_dtype,
+    widened,
 )
 from fxai_jax.chunking import chunked_sum
-from fxai_jax.inputs import apply, as_faces, check_threshold
+from fxai_jax.inputs import apply, as_faces, as_threshold
 from fxai_jax.numerics import safe_norm, split_sign, unit_vector
 
 GradientForm = Literal["absolute", "signed", "split"]
@@ -61,7 +64,8 @@ def channel_weights(
     References:
         Lu et al., arXiv 2403.04549.
     """
-    return unit_vector(probe) * unit_vector(gallery) - threshold / probe.shape[0]
+    products = unit_vector(probe) * unit_vector(gallery)
+    return products - as_threshold(threshold, products) / probe.shape[0]
 
 
 def explain(
@@ -127,15 +131,15 @@ def explain(
     """
     if gradient not in _FORMS:
         raise ValueError(f"gradient must be one of {[*_FORMS]}, got {gradient!r}")
-    check_threshold(threshold)
     probe, gallery = as_faces(probe, gallery)
-    reference = unit_vector(apply(embed, gallery))
-    feature, pullback = jax.vjp(lambda image: unit_vector(embed(image)), probe)
+    embedding = apply(embed, gallery)
+    reference = unit_vector(widened(embedding))
+    feature, pullback = jax.vjp(lambda image: unit_vector(widened(embed(image))), probe)
     weights = channel_weights(feature, reference, threshold=threshold)
 
     def weighted(channel_and_weight: tuple[Int[Array, ""], Score]) -> Parts:
         channel, weight = channel_and_weight
-        map_ = pullback(jnp.zeros_like(feature).at[channel].set(1))[0]
+        map_ = widened(pullback(jnp.zeros_like(feature).at[channel].set(1))[0])
         if gradient == "absolute":
             map_ = jnp.mean(jnp.abs(map_), axis=-1)
         unit = map_ / (safe_norm(map_) + EPS)
@@ -144,7 +148,8 @@ def explain(
 
     channels = jnp.arange(weights.shape[0])
     sums = chunked_sum(weighted, (channels, weights), chunk_size=chunk_size)
-    return PairSaliency(*_maps(sums, gradient), cosine=jnp.dot(feature, reference))
+    result = PairSaliency(*_maps(sums, gradient), cosine=jnp.dot(feature, reference))
+    return cast(result, result_dtype(probe, embedding))
 
 
 def _maps(sums: Parts, gradient: GradientForm) -> tuple[Saliency, Saliency, Saliency]:

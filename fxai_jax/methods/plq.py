@@ -24,10 +24,19 @@ from fxai_jax.array_types import (
     PRNGKey,
     Saliency,
     Score,
+    cast,
+    widened,
 )
-from fxai_jax.inputs import apply, as_face, as_float, as_image, check_finite
+from fxai_jax.inputs import (
+    apply,
+    as_face,
+    as_float,
+    as_image,
+    as_number,
+    check_finite,
+)
 from fxai_jax.methods.quality import SerFiq, scale_quality, ser_fiq
-from fxai_jax.numerics import unit_vector
+from fxai_jax.numerics import safe_norm, unit_vector
 
 Regression = Literal["uniform", "minimum_norm"]
 Gradient = Float[Array, "h w c"]
@@ -77,7 +86,7 @@ def explain(
     image: Image,
     *,
     passes: int = 100,
-    dropout_rate: float = 0.5,
+    dropout_rate: float | Score = 0.5,
     alpha: float | Score = 130.0,
     center: float | Score = 0.88,
     gamma: float | Score = 7.5,
@@ -93,7 +102,7 @@ def explain(
         key: Typed key; fold the image's index into one key outside.
         image: Image with shape (h, w, c) in [0, 1].
         passes: Stochastic passes T, at least 3.
-        dropout_rate: Probability in (0, 1) of zeroing an entry.
+        dropout_rate: Probability in (0, 1) of zeroing an entry; may be traced.
         alpha: Slope of the scaling; may be traced.
         center: Quality that is scaled to 1/2; may be traced.
         gamma: Exponent of the map; may be traced.
@@ -127,15 +136,16 @@ def explain(
         dropout_rate=dropout_rate,
         chunk_size=chunk_size,
     )
-    quality = scale_quality(raw.quality, alpha=alpha, center=center)
-    gradient = quality_gradient(model, image, quality, regression=regression)
-    return PixelQuality(
+    quality = scale_quality(widened(raw.quality), alpha=alpha, center=center)
+    gradient = _gradient(model, image, quality, regression)
+    result = PixelQuality(
         map=quality_map(gradient, gamma=gamma),
         quality=quality,
         gradient=gradient,
-        embedding_sum=jnp.sum(unit_vector(model(image))),
+        embedding_sum=jnp.sum(unit_vector(widened(model(image)))),
         ser_fiq=raw,
     )
+    return cast(result, raw.quality.dtype)
 
 
 def quality_gradient(
@@ -180,14 +190,8 @@ def quality_gradient(
     References:
         Terhörst et al., arXiv 2110.11001; the authors' script ("uniform").
     """
-    if regression not in _NODES:
-        raise ValueError(
-            f"regression must be one of {sorted(_NODES)}, got {regression!r}"
-        )
-    transform, node_weights = _NODES[regression]
     image = as_face(image)
-    embedding, pullback = jax.vjp(lambda x: transform(apply(embed, x)), image)
-    return pullback(node_weights(embedding, quality))[0] / GREY_LEVELS
+    return _gradient(embed, image, quality, regression).astype(image.dtype)
 
 
 def quality_map(gradient: Gradient, *, gamma: float | Score = 7.5) -> Saliency:
@@ -215,11 +219,12 @@ def quality_map(gradient: Gradient, *, gamma: float | Score = 7.5) -> Saliency:
         Terhörst et al., arXiv 2110.11001; the authors' script (gamma 7.5).
     """
     gradient = as_image(gradient, "the gradient")
-    magnitude = jnp.mean(jnp.abs(gradient), axis=-1)
+    magnitude = jnp.mean(jnp.abs(widened(gradient)), axis=-1)
+    gamma = as_number(gamma, magnitude, "gamma")
     # odds / (1 + odds) keeps apart small values that 1 - 1 / (1 + odds) rounds to 0
     odds = jnp.square(10.0 ** (gamma / 2) * magnitude)
     odds = jnp.minimum(odds, jnp.finfo(odds.dtype).max)
-    return odds / (1 + odds)
+    return (odds / (1 + odds)).astype(gradient.dtype)
 
 
 def calibrate(
@@ -261,6 +266,22 @@ def calibrate(
         alpha=2 * jnp.log(9.0) / jnp.maximum(high - low, SMALLEST_SPAN),
         gamma=-2 * jnp.log10(median),
     )
+
+
+def _gradient(
+    embed: Embedder, image: Image, quality: Score, regression: Regression
+) -> Gradient:
+    """`quality_gradient` in float32 at least."""
+    if regression not in _NODES:
+        raise ValueError(
+            f"regression must be one of {sorted(_NODES)}, got {regression!r}"
+        )
+    transform, node_weights = _NODES[regression]
+    embedding, pullback = jax.vjp(lambda x: transform(widened(apply(embed, x))), image)
+    weights = node_weights(embedding, as_number(quality, embedding, "the quality"))
+    # Of norm 1: a network in half precision would round small gradients to 0.
+    pulled = widened(pullback(unit_vector(weights))[0])
+    return pulled * safe_norm(weights) / GREY_LEVELS
 
 
 def _uniform(embedding: Embedding, quality: Score) -> Embedding:

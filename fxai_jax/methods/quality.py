@@ -13,15 +13,26 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from fxai_jax.array_types import Embedding, FaceModel, Image, PRNGKey, Score
+from fxai_jax.array_types import (
+    Embedding,
+    FaceModel,
+    Image,
+    PRNGKey,
+    Score,
+    cast,
+    result_dtype,
+    widened,
+)
 from fxai_jax.chunking import chunked_map
 from fxai_jax.inputs import (
     apply,
     as_face,
     as_float,
+    as_number,
     check_finite,
     check_key,
     check_model,
@@ -49,7 +60,7 @@ def ser_fiq(
     image: Image,
     *,
     passes: int = 100,
-    dropout_rate: float = 0.5,
+    dropout_rate: float | Score = 0.5,
     chunk_size: int | None = None,
 ) -> SerFiq:
     """Agreement of T stochastic embeddings of one image.
@@ -63,7 +74,7 @@ def ser_fiq(
             does not depend on batches.
         image: Image with shape (h, w, c) in [0, 1].
         passes: T, at least 3.
-        dropout_rate: Probability in (0, 1) of zeroing an entry.
+        dropout_rate: Probability in (0, 1) of zeroing an entry; may be traced.
         chunk_size: Heads run together; None runs all T at once.
 
     Returns:
@@ -94,16 +105,16 @@ def ser_fiq(
     features = apply(model.features, image)
 
     def one_pass(pass_key: PRNGKey) -> Embedding:
-        return unit_vector(
-            model.head(features, dropout_rate=dropout_rate, key=pass_key)
-        )
+        passed = model.head(features, dropout_rate=dropout_rate, key=pass_key)
+        return unit_vector(widened(passed))
 
     _check_dropout(one_pass, key, dropout_rate)
     keys = jax.random.split(key, passes)
     embeddings = chunked_map(one_pass, keys, chunk_size=chunk_size)
     varies = jnp.max(jnp.abs(embeddings - embeddings[:1])) > ROUNDING
     found = embedding_robustness(embeddings)
-    return SerFiq(*(jnp.where(varies, value, jnp.nan) for value in found))
+    result = SerFiq(*(jnp.where(varies, value, jnp.nan) for value in found))
+    return cast(result, result_dtype(image, features))
 
 
 def embedding_robustness(embeddings: Float[Array, "t d"]) -> SerFiq:
@@ -131,8 +142,9 @@ def embedding_robustness(embeddings: Float[Array, "t d"]) -> SerFiq:
     References:
         Efron, Stein: The Jackknife Estimate of Variance, Annals of Statistics 1981.
     """
-    embeddings = as_float(embeddings, "the embeddings")
-    check_finite(embeddings, "the embeddings")
+    given = as_float(embeddings, "the embeddings")
+    check_finite(given, "the embeddings")
+    embeddings = widened(given)
     passes = embeddings.shape[0]
     _check_passes(passes)
     # Row t of the distances holds all pairs of pass t, and the total holds each pair
@@ -143,7 +155,8 @@ def embedding_robustness(embeddings: Float[Array, "t d"]) -> SerFiq:
     without = (total - 2 * sums) / ((passes - 1) * (passes - 2))
     jackknife = _quality(without)
     variance = jnp.var(jackknife) * (passes - 1)  # (T - 1) / T times the sum
-    return SerFiq(_quality(total / (passes * (passes - 1))), jnp.sqrt(variance))
+    quality = _quality(total / (passes * (passes - 1)))
+    return cast(SerFiq(quality, jnp.sqrt(variance)), given.dtype)
 
 
 def scale_quality(
@@ -170,6 +183,11 @@ def scale_quality(
         its ArcFace network: any other needs its own (`fxai_jax.methods.plq.calibrate`),
         or every image gets Q = 0 or Q = 1.
     """
+    quality = as_float(quality, "the quality")
+    alpha, center = (
+        as_number(alpha, quality, "alpha"),
+        as_number(center, quality, "center"),
+    )
     return jax.nn.sigmoid(alpha * (quality - center))
 
 
@@ -193,9 +211,9 @@ def _check_passes(passes: int) -> None:
 
 
 def _check_dropout(
-    one_pass: Callable[[PRNGKey], Embedding], key: PRNGKey, rate: float
+    one_pass: Callable[[PRNGKey], Embedding], key: PRNGKey, rate: float | Score
 ) -> None:
-    if is_concrete(rate) and not 0 < rate < 1:
+    if is_concrete(rate) and not (np.ndim(rate) == 0 and 0 < rate < 1):
         raise ValueError(f"the rate of dropout must be in (0, 1), got {rate}")
     # Asked of the traced program, so that it is refused under `jax.jit` as well.
     try:

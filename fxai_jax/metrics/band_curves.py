@@ -14,7 +14,7 @@ from typing import Literal
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Complex, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from fxai_jax.array_types import Embedder, Image, Perturb, Score
 from fxai_jax.chunking import chunked_map
@@ -28,6 +28,7 @@ from fxai_jax.inputs import (
     is_concrete,
 )
 from fxai_jax.numerics import cosine
+from fxai_jax.spectra import HalfSpectrum, half_spectrum, image_without
 
 Mode = Literal["deletion", "insertion"]
 
@@ -109,14 +110,17 @@ def band_cosines(
     order = _as_order(order, bands)
     reference = apply(embed, gallery)
     place = jnp.argsort(order)[:, None, None]
-    turn = jnp.fft.ifftshift(jnp.min(jnp.where(masks, place, bands), axis=0))
-    spectrum, other_spectrum = (jnp.fft.fft2(x, axes=(0, 1)) for x in (probe, gallery))
+    turn = jnp.min(jnp.where(masks, place, bands), axis=0)
+    spectrum, other_spectrum = half_spectrum(probe), half_spectrum(gallery)
+
+    def without(spectrum: HalfSpectrum, removed: Bool[Array, "h w"]) -> Image:
+        return image_without(spectrum, removed).astype(probe.dtype)
 
     def at_step(k: Int[Array, ""]) -> Score:
         removed = turn < k if mode == "deletion" else (turn >= k) & (turn < bands)
         both = perturb == "both"
-        other = embed(_without(removed, other_spectrum)) if both else reference
-        return cosine(embed(_without(removed, spectrum)), other)
+        other = embed(without(other_spectrum, removed)) if both else reference
+        return cosine(embed(without(spectrum, removed)), other)
 
     return chunked_map(at_step, jnp.arange(bands + 1), chunk_size=chunk_size)
 
@@ -131,8 +135,3 @@ def _as_order(order: Int[Array, " b"], bands: int) -> Int[Array, " b"]:
             f"each number from 0 to {bands - 1} once; take influence_order"
         )
     return jnp.asarray(given)
-
-
-def _without(removed: Bool[Array, "h w"], spectrum: Complex[Array, "h w c"]) -> Image:
-    left = jnp.where(removed[..., None], 0, spectrum)
-    return jnp.fft.ifft2(left, axes=(0, 1)).real

@@ -13,6 +13,8 @@ from fxai_jax.array_types import (
     Image,
     Saliency,
     Score,
+    result_dtype,
+    widened,
 )
 from fxai_jax.chunking import chunked_map
 from fxai_jax.inputs import apply, as_face, as_image, as_map, check_model
@@ -69,18 +71,21 @@ def channel_scores(
         raise ValueError(f"score must be 'cosine' or 'norm', got {score!r}")
     image = as_face(image)
     features = as_image(features, "the feature map")
-    reference = apply(embed, image)
-    zero = jnp.broadcast_to(jnp.asarray(baseline, image.dtype), image.shape)
+    reference = widened(apply(embed, image))
+    pixels = widened(image)
+    zero = jnp.broadcast_to(jnp.asarray(baseline, pixels.dtype), image.shape)
     height, width, _ = image.shape
 
     def one_channel(channel: Activation) -> Score:
-        mask = min_max(resize_bilinear(channel, (height, width)))
-        masked = embed(zero + (image - zero) * mask[..., None])
+        mask = min_max(resize_bilinear(channel, (height, width))).astype(pixels.dtype)
+        covered = zero + (pixels - zero) * mask[..., None]
+        masked = widened(embed(covered.astype(image.dtype)))
         value = cosine(masked, reference) if score == "cosine" else safe_norm(masked)
         return jnp.where(is_constant(channel), 0, value)
 
-    channels = jnp.moveaxis(features, -1, 0)
-    return chunked_map(one_channel, channels, chunk_size=chunk_size)
+    channels = jnp.moveaxis(widened(features), -1, 0)
+    scores = chunked_map(one_channel, channels, chunk_size=chunk_size)
+    return scores.astype(result_dtype(image, features))
 
 
 def activation(
@@ -126,7 +131,12 @@ def activation(
     scores = channel_scores(
         model, image, features, score=score, baseline=baseline, chunk_size=chunk_size
     )
-    return jnp.einsum("ijk,k->ij", features, scores, precision=lax.Precision.HIGHEST)
+    dtype = result_dtype(image, features)
+    terms = (
+        widened(x).astype(result_dtype(widened(x), scores)) for x in (features, scores)
+    )
+    found = jnp.einsum("ijk,k->ij", *terms, precision=lax.Precision.HIGHEST)
+    return found.astype(dtype)
 
 
 def activation_map(activation: Activation, size: tuple[int, int]) -> Saliency:

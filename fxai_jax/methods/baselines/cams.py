@@ -19,7 +19,16 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from fxai_jax.array_types import FaceModel, FeatureMap, Image, PairSaliency, Score
+from fxai_jax.array_types import (
+    FaceModel,
+    FeatureMap,
+    Image,
+    PairSaliency,
+    Score,
+    cast,
+    result_dtype,
+    widened,
+)
 from fxai_jax.chunking import chunked_map
 from fxai_jax.inputs import apply, as_faces, check_model
 from fxai_jax.numerics import (
@@ -82,18 +91,20 @@ def grad_cam(
         raise ValueError(f"norms must be 'differentiated' or 'constant', got {norms!r}")
     check_model(model)
     probe, gallery = as_faces(probe, gallery)
-    reference = unit_vector(apply(model, gallery))
+    whole = apply(model, gallery)
+    reference = unit_vector(widened(whole))
     features = model.features(probe)
 
     def score(features: FeatureMap) -> Score:
-        embedding = model.head(features)
+        embedding = widened(model.head(features))
         length = jnp.maximum(safe_norm(embedding), 1e-8)
         length = length if norms == "differentiated" else lax.stop_gradient(length)
         return jnp.dot(embedding / length, reference)
 
     value, gradient = jax.value_and_grad(score)(features)
-    weights = jnp.mean(gradient, axis=(0, 1))
-    return _saliency(features, weights, probe, value)
+    weights = jnp.mean(widened(gradient), axis=(0, 1))
+    result = _saliency(widened(features), weights, probe, value)
+    return cast(result, result_dtype(probe, whole))
 
 
 def score_cam(
@@ -147,22 +158,27 @@ def score_cam(
     """
     check_model(model)
     probe, gallery = as_faces(probe, gallery)
-    reference = apply(model, gallery)
-    features = model.features(probe)
+    whole = apply(model, gallery)
+    features, pixels = model.features(probe), widened(probe)
     height, width, _ = probe.shape
-    empty = jnp.broadcast_to(jnp.asarray(baseline, features.dtype), probe.shape)
-    empty_score = cosine(model(empty), reference)
+    empty = jnp.broadcast_to(jnp.asarray(baseline, pixels.dtype), probe.shape)
+
+    def score(image: Image) -> Score:
+        embedding = model(image.astype(probe.dtype))
+        return cosine(widened(embedding), widened(whole))
+
+    empty_score = score(empty)
 
     def increase(channel: Float[Array, "i j"]) -> Score:
-        mask = min_max(resize_bilinear(channel, (height, width)))
-        masked = model(empty + (probe - empty) * mask[..., None])
-        gain = cosine(masked, reference) - empty_score
+        mask = min_max(resize_bilinear(channel, (height, width))).astype(pixels.dtype)
+        gain = score(empty + (pixels - empty) * mask[..., None]) - empty_score
         return jnp.where(is_constant(channel), 0, gain)
 
-    channels = jnp.moveaxis(features, -1, 0)
+    channels = jnp.moveaxis(widened(features), -1, 0)
     weights = chunked_map(increase, channels, chunk_size=chunk_size)
-    value = cosine(model.head(features), reference)
-    return _saliency(features, weights, probe, value)
+    value = cosine(widened(model.head(features)), widened(whole))
+    result = _saliency(widened(features), weights, probe, value)
+    return cast(result, result_dtype(probe, whole))
 
 
 def _saliency(

@@ -20,6 +20,9 @@ from fxai_jax.array_types import (
     PRNGKey,
     Saliency,
     Score,
+    cast,
+    result_dtype,
+    widened,
 )
 from fxai_jax.chunking import chunked_map, chunked_sum
 from fxai_jax.inputs import apply, as_faces, check_key
@@ -125,11 +128,12 @@ def explain(
     height, width, _ = probe.shape
     size = (height, width)
     origins = _origins(key, size, masks, patches, side)
-    reference = apply(embed, gallery)
+    embedding = apply(embed, gallery)
+    reference = widened(embedding)
 
     def covered_cosine(corners: Origins) -> Score:
         visible = _mask(corners, size, side)[..., None]
-        return cosine(embed(jnp.where(visible, probe, 0)), reference)
+        return cosine(widened(embed(jnp.where(visible, probe, 0))), reference)
 
     scores = chunked_map(covered_cosine, origins, chunk_size=chunk_size)
     # Masks in a chunk of another size are summed in another order; ranking what only
@@ -137,8 +141,9 @@ def explain(
     equal = jnp.max(scores) - jnp.min(scores) <= ROUNDING
     ranks = jnp.where(equal, 0, centred_ranks(scores))
     signed = _correlation(ranks, origins, size, side, chunk_size)
-    clean = cosine(embed(probe), reference)
-    return PairSaliency(*split_sign(signed), signed, clean)
+    clean = cosine(widened(embed(probe)), reference)
+    result = PairSaliency(*split_sign(signed), signed, clean)
+    return cast(result, result_dtype(probe, embedding))
 
 
 def _origins(

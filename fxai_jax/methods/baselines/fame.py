@@ -20,8 +20,16 @@ from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Int
 
-from fxai_jax.array_types import Embedder, Image, PairSaliency, Score
-from fxai_jax.inputs import apply, as_faces
+from fxai_jax.array_types import (
+    Embedder,
+    Image,
+    PairSaliency,
+    Score,
+    cast,
+    result_dtype,
+    widened,
+)
+from fxai_jax.inputs import apply, as_faces, as_number, as_threshold
 from fxai_jax.numerics import cosine, gaussian_blur, split_sign
 
 LUMA = (0.2989, 0.587, 0.114)  # as torchvision weighs red, green and blue
@@ -83,26 +91,32 @@ def perturb(
         free range of pixels as in the authors' verification script.
     """
     probe, gallery = as_faces(probe, gallery)
-    reference = apply(embed, gallery)
-    accepted = cosine(embed(probe), reference) >= threshold
+    dtype, pixels = probe.dtype, widened(probe)
+    reference = widened(apply(embed, gallery))
+
+    def similarity(image: Image) -> Score:
+        return cosine(widened(embed(image.astype(dtype))), reference)
+
+    clean = similarity(pixels)
+    accepted = clean >= as_threshold(threshold, clean)
 
     def loss(image: Image) -> Score:
-        value = cosine(embed(image), reference)
+        value = similarity(image)
         return jnp.where(accepted, value, 1 - value)
 
     descent = jax.value_and_grad(loss)
-    optimizer = _largest_change(step)
-    memory = optimizer.init(probe)  # of nothing: each step stands alone
+    optimizer = _largest_change(as_number(step, pixels, "the step"))
+    memory = optimizer.init(pixels)  # of nothing: each step stands alone
 
     def advance(state):
         image, _, count, _ = state
         value, gradient = descent(image)
-        done = (value < target) | (count >= iterations)
+        done = (value < as_number(target, value, "the target")) | (count >= iterations)
         change, _ = optimizer.update(jnp.where(done, 0, gradient), memory)
         image = optax.apply_updates(image, change)
         return image, value, jnp.where(done, count, count + 1), done
 
-    state = (probe, jnp.zeros((), probe.dtype), jnp.int32(0), jnp.bool(False))
+    state = (pixels, jnp.zeros((), clean.dtype), jnp.int32(0), jnp.bool(False))
     image, value, count, _ = lax.while_loop(lambda state: ~state[-1], advance, state)
     return Perturbed(image, value, count)
 
@@ -166,12 +180,14 @@ def explain(
         target=target,
         step=step,
     )
-    change = perturbed.image - probe
+    change = perturbed.image - widened(probe)
     grey = jnp.dot(change, np.array(LUMA, change.dtype), precision="highest")
     map_ = gaussian_blur(jnp.abs(grey), **BLUR)
-    value = cosine(embed(probe), embed(gallery))
-    signed = jnp.where(value >= threshold, map_, -map_)
-    return PairSaliency(*split_sign(signed), signed, value)
+    embedding = embed(gallery)
+    value = cosine(widened(embed(probe)), widened(embedding))
+    signed = jnp.where(value >= as_threshold(threshold, value), map_, -map_)
+    result = PairSaliency(*split_sign(signed), signed, value)
+    return cast(result, result_dtype(probe, embedding))
 
 
 def _largest_change(step: float | Score) -> optax.GradientTransformation:

@@ -8,8 +8,16 @@ References:
 import jax
 import jax.numpy as jnp
 
-from fxai_jax.array_types import Embedder, Image, PairSaliency, Score
-from fxai_jax.inputs import apply, as_faces
+from fxai_jax.array_types import (
+    Embedder,
+    Image,
+    PairSaliency,
+    Score,
+    cast,
+    result_dtype,
+    widened,
+)
+from fxai_jax.inputs import apply, as_faces, as_threshold
 from fxai_jax.numerics import cosine, split_sign
 
 
@@ -45,8 +53,12 @@ def explain(
         Simonyan et al., arXiv 1312.6034, section 3.
     """
     probe, gallery = as_faces(probe, gallery)
-    reference = apply(embed, gallery)
-    value, slope = jax.value_and_grad(lambda x: cosine(embed(x), reference))(probe)
-    map_ = jnp.mean(jnp.abs(slope), axis=-1)
-    signed = jnp.where(value >= threshold, map_, -map_)
-    return PairSaliency(*split_sign(signed), signed, value)
+    embedding = apply(embed, gallery)
+    reference = widened(embedding)
+    value, slope = jax.value_and_grad(lambda x: cosine(widened(embed(x)), reference))(
+        probe
+    )
+    map_ = jnp.mean(jnp.abs(widened(slope)), axis=-1)
+    signed = jnp.where(value >= as_threshold(threshold, value), map_, -map_)
+    result = PairSaliency(*split_sign(signed), signed, value)
+    return cast(result, result_dtype(probe, embedding))

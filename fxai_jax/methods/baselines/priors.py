@@ -18,8 +18,18 @@ from fxai_jax.array_types import (
     PRNGKey,
     Saliency,
     Score,
+    cast,
+    result_dtype,
+    widened,
 )
-from fxai_jax.inputs import apply, as_faces, as_image, as_map, check_key
+from fxai_jax.inputs import (
+    apply,
+    as_faces,
+    as_image,
+    as_map,
+    as_threshold,
+    check_key,
+)
 from fxai_jax.numerics import cosine, gaussian_blur, split_sign
 
 MARGIN = 12  # pixels that a blur of 25 pixels reaches
@@ -63,9 +73,11 @@ def explain(
     check_key(key)
     probe, gallery = as_faces(probe, gallery)
     map_ = as_map(fun(key, probe), "the map of the prior", size=probe.shape)
-    value = cosine(apply(embed, probe), embed(gallery))
-    signed = jnp.where(value >= threshold, map_, -map_)
-    return PairSaliency(*split_sign(signed), signed, value)
+    embedding = apply(embed, probe)
+    value = cosine(widened(embedding), widened(embed(gallery)))
+    signed = jnp.where(value >= as_threshold(threshold, value), map_, -map_)
+    result = PairSaliency(*split_sign(signed), signed, value)
+    return cast(result, result_dtype(probe, embedding))
 
 
 def smooth_random(key: PRNGKey, image: Image) -> Saliency:

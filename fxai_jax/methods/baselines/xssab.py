@@ -12,8 +12,17 @@ References:
 import jax
 import jax.numpy as jnp
 
-from fxai_jax.array_types import Embedder, Embedding, Image, PairSaliency, Score
-from fxai_jax.inputs import apply, as_faces
+from fxai_jax.array_types import (
+    Embedder,
+    Embedding,
+    Image,
+    PairSaliency,
+    Score,
+    cast,
+    result_dtype,
+    widened,
+)
+from fxai_jax.inputs import apply, as_faces, as_threshold
 from fxai_jax.numerics import unit_vector
 
 
@@ -46,7 +55,7 @@ def arguments(
         Huber et al., arXiv 2304.13409; the authors' gradient calculator.
     """
     reference = unit_vector(gallery)
-    share = threshold / probe.shape[0]
+    share = as_threshold(threshold, reference) / probe.shape[0]
     supports = unit_vector(probe) * reference >= share
     return jnp.where(supports, reference, 0), jnp.where(supports, 0, reference)
 
@@ -80,15 +89,17 @@ def explain(
         Huber et al., arXiv 2304.13409; the authors' gradient calculator.
     """
     probe, gallery = as_faces(probe, gallery)
-    reference = unit_vector(apply(embed, gallery))
-    feature, pullback = jax.vjp(lambda image: unit_vector(embed(image)), probe)
+    embedding = apply(embed, gallery)
+    reference = unit_vector(widened(embedding))
+    feature, pullback = jax.vjp(lambda image: unit_vector(widened(embed(image))), probe)
     similarity, dissimilarity = (
-        jnp.mean(jnp.abs(pullback(part)[0]), axis=-1)
+        jnp.mean(jnp.abs(widened(pullback(part)[0])), axis=-1)
         for part in arguments(feature, reference, threshold=threshold)
     )
-    return PairSaliency(
+    result = PairSaliency(
         similarity,
         dissimilarity,
         signed=similarity - dissimilarity,
         cosine=jnp.dot(feature, reference),
     )
+    return cast(result, result_dtype(probe, embedding))
