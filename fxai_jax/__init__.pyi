@@ -14,4 +14,5 @@ from .methods import fggb as fggb
 from .methods import frequency as frequency
 from .methods import plq as plq
 from .methods import quality as quality
+from .runs.exporting import export as export
 from .runs.options import RunOptions as RunOptions

@@ -13,9 +13,10 @@ and odds overflow, and cosines have two digits. A result has the type that image
 embedding promote to (`result_dtype`). A threshold, or another number, never widens it.
 """
 
-from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import jax
+import jax.export
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key
@@ -42,10 +43,20 @@ Mask = Bool[Array, "h w"] | Float[Array, "h w"]
 PRNGKey = Key[Array, ""]
 """A typed key, from `jax.random.key`."""
 
+Named = TypeVar("Named", bound=tuple)
+"""The class of a result."""
+
 Perturb = Literal["probe", "both"]
 """Which images of a pair are changed: the probe alone, or both."""
 
 
+def result(cls: type[Named]) -> type[Named]:
+    """Makes a named tuple known to `jax.export`, which then can serialise it."""
+    name = f"{cls.__module__}.{cls.__qualname__}"
+    return jax.export.register_namedtuple_serialization(cls, serialized_name=name)
+
+
+@result
 class PairSaliency(NamedTuple):
     """What in the probe makes the pair match or differ. All maps are (h, w)."""
 

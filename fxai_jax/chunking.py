@@ -132,7 +132,7 @@ def chunked_sum(
 
 
 def _again(fun: Callable, rematerialise: bool) -> Callable:
-    # Inside a scan nothing can be merged across the steps, so nothing has to prevent it.
+    # Inside a scan nothing is merged across the steps, so nothing has to prevent it.
     return jax.checkpoint(fun, prevent_cse=False) if rematerialise else fun
 
 

@@ -8,6 +8,7 @@ from flax import nnx
 from fxai_jax.backbones.inception_resnet import InceptionResnetV1
 from fxai_jax.backbones.iresnet import IResNet
 from fxai_jax.backbones.mobilefacenet import MobileFaceNet
+from fxai_jax.backbones.serialising import serialisable
 from fxai_jax.backbones.vit import VisionTransformer
 
 FAMILIES: dict[str, type[nnx.Module]] = {
@@ -40,6 +41,6 @@ def build(family: str, options: Mapping[str, Any]) -> nnx.Module:
             f"unknown network family {family!r}; this version knows {sorted(FAMILIES)}"
         )
     try:
-        return FAMILIES[family](**options)
+        return serialisable(FAMILIES[family](**options))
     except TypeError as error:
         raise ValueError(f"the options of {family!r} do not fit: {error}") from error

@@ -29,6 +29,7 @@ from fxai_jax.array_types import (
     Saliency,
     Score,
     cast,
+    result,
     result_dtype,
     widened,
 )
@@ -48,6 +49,7 @@ Shape = Literal["radial", "square"]
 Corners = Literal["own", "merge", "drop"]
 
 
+@result
 class Bands(NamedTuple):
     """Disjoint parts of a shifted spectrum, from low to high frequency."""
 
@@ -61,6 +63,7 @@ class Bands(NamedTuple):
     """Number of coefficients in each band; they differ widely."""
 
 
+@result
 class BandInfluence(NamedTuple):
     """What each band contributes to the cosine of a pair."""
 

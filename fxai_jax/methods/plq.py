@@ -25,6 +25,7 @@ from fxai_jax.array_types import (
     Saliency,
     Score,
     cast,
+    result,
     widened,
 )
 from fxai_jax.inputs import (
@@ -47,6 +48,7 @@ SMALL_SUM = 0.1  # below this |sum of the embedding| "uniform" is ill-conditione
 SMALLEST_GRADIENT = 1e-15  # per grey level; keeps 10^gamma below float32's maximum
 
 
+@result
 class PixelQuality(NamedTuple):
     """Quality of a face and of each of its pixels."""
 
@@ -67,6 +69,7 @@ class PixelQuality(NamedTuple):
     """Quality before scaling, with its Monte Carlo standard error."""
 
 
+@result
 class Calibration(NamedTuple):
     """Constants of PLQ for one network."""
 

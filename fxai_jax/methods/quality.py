@@ -24,6 +24,7 @@ from fxai_jax.array_types import (
     PRNGKey,
     Score,
     cast,
+    result,
     result_dtype,
     widened,
 )
@@ -44,6 +45,7 @@ ROUNDING = 1e-6
 """Entries of normalised embeddings that differ by no more are equal."""
 
 
+@result
 class SerFiq(NamedTuple):
     """Quality of one image and how exactly the passes determine it."""
 

@@ -9,12 +9,13 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from fxai_jax.array_types import Saliency, Score
+from fxai_jax.array_types import Saliency, Score, result
 from fxai_jax.inputs import as_float, as_map, as_region, check_finite
 from fxai_jax.metrics.labels import whole_count
 from fxai_jax.numerics import centred_ranks
 
 
+@result
 class Groups(NamedTuple):
     """Indices of the best and of the worst images of a set."""
 

@@ -23,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from fxai_jax.array_types import Embedder, Embedding, Image
+from fxai_jax.array_types import Embedder, Embedding, Image, result
 from fxai_jax.chunking import chunked_map
 from fxai_jax.inputs import as_array, as_float, as_image, as_pair, is_concrete
 from fxai_jax.metrics.labels import Labels, as_finite, as_labels, as_threshold
@@ -39,6 +39,7 @@ BLUR_SIGMA = 10.0
 leaves the colours and nothing that the shipped network would recognise."""
 
 
+@result
 class ErrorCurves(NamedTuple):
     """Errors of all pairs at every step."""
 

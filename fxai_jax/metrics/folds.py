@@ -5,9 +5,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from fxai_jax.array_types import result
 from fxai_jax.metrics.labels import Labels, Scores, as_indices, as_labels, as_scores
 
 
+@result
 class FoldAccuracy(NamedTuple):
     """Accuracy on each fold with a threshold from the other folds."""
 

@@ -10,10 +10,12 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, Num
 
+from fxai_jax.array_types import result
 from fxai_jax.metrics.labels import as_finite, as_indices
 from fxai_jax.metrics.resampling import Interval, bootstrap
 
 
+@result
 class GroupInfluence(NamedTuple):
     """Mean influence of each band in each group of pairs, with intervals."""
 

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from fxai_jax.array_types import result
 from fxai_jax.metrics.labels import Labels, Scores, as_indices, as_labels, as_scores
 
 ACCURACY_GRID = np.arange(0, 4, 0.01)
@@ -26,6 +27,7 @@ TAR_GRID = np.arange(0, 4, 0.001)
 """Squared distances between which the threshold of a false accept rate is sought."""
 
 
+@result
 class GridFolds(NamedTuple):
     """What the script prints; rates in [0, 1]."""
 

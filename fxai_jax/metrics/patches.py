@@ -18,12 +18,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from fxai_jax.array_types import Embedder, Image, PRNGKey, Saliency, Score
+from fxai_jax.array_types import Embedder, Image, PRNGKey, Saliency, Score, result
 from fxai_jax.chunking import chunked_map
 from fxai_jax.inputs import apply, as_bool, as_map, as_pair, as_region, check_key
 from fxai_jax.numerics import centred_ranks, cosine, pixel_ranks
 
 
+@result
 class Localisation(NamedTuple):
     """How well high values of a map find a region."""
 

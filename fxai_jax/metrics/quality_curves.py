@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Num
 
+from fxai_jax.array_types import result
 from fxai_jax.metrics.labels import (
     Counts,
     Labels,
@@ -34,6 +35,7 @@ from fxai_jax.metrics.labels import (
 Counted = Literal["genuine", "all"]
 
 
+@result
 class DiscardCurve(NamedTuple):
     """A staircase with a step for each quality at which something can be discarded."""
 

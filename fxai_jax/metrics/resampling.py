@@ -11,12 +11,15 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num
 
+from fxai_jax.array_types import result
+
 RESAMPLES = 1000
 
 Counts = Int[np.ndarray, " n"]
 """How often each of n units was drawn."""
 
 
+@result
 class Interval(NamedTuple):
     """A percentile bootstrap interval."""
 

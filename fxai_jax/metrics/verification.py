@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from fxai_jax.array_types import result
 from fxai_jax.inputs import as_read
 from fxai_jax.metrics.labels import (
     Counts,
@@ -34,6 +35,7 @@ from fxai_jax.metrics.labels import (
 )
 
 
+@result
 class Roc(NamedTuple):
     """Error rates at every threshold, from rejecting all pairs to accepting all."""
 
@@ -47,6 +49,7 @@ class Roc(NamedTuple):
     """False non-match rate in [0, 1], descending from 1."""
 
 
+@result
 class EqualError(NamedTuple):
     """Where the two error rates meet."""
 
@@ -57,6 +60,7 @@ class EqualError(NamedTuple):
     """The score at which the rates differ least; of several the highest."""
 
 
+@result
 class OperatingPoint(NamedTuple):
     """The error rates at one threshold."""
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from fxai_jax.array_types import Saliency, Score
+from fxai_jax.array_types import Saliency, Score, result
 from fxai_jax.chunking import chunked_map
 from fxai_jax.inputs import as_float, as_map, check_finite
 from fxai_jax.numerics import is_constant, lower_median, resize_bilinear
@@ -16,6 +16,7 @@ from fxai_jax.numerics import is_constant, lower_median, resize_bilinear
 Spread = Literal["release", "mad"]
 
 
+@result
 class Variation(NamedTuple):
     """Statistics of a set of activation maps, pixel by pixel, each (h, w)."""
 
@@ -32,6 +33,7 @@ class Variation(NamedTuple):
     """Robust variation, in [0, 1]; see `variation`."""
 
 
+@result
 class Difference(NamedTuple):
     """Where two groups of faces vary differently, each (h, w) in [0, 1]."""
 

@@ -26,6 +26,7 @@ from fxai_jax.array_types import (
     PairSaliency,
     Score,
     cast,
+    result,
     result_dtype,
     widened,
 )
@@ -36,6 +37,7 @@ LUMA = (0.2989, 0.587, 0.114)  # as torchvision weighs red, green and blue
 BLUR = {"size": 49, "sigma": 7.7}
 
 
+@result
 class Perturbed(NamedTuple):
     """The probe, changed until the decision is undone."""
 
