@@ -51,16 +51,16 @@ def cast(model, dtype):
 
 
 class Tiny(nnx.Module):
-    """Every layer of the large ones, of 16 pixels a side; it compiles in a second."""
+    """Every layer of the large ones, for few pixels; it compiles in a second."""
 
-    def __init__(self, rng):
-        """Fills every leaf with random numbers."""
+    def __init__(self, rng, *, size=16):
+        """Fills every leaf with random numbers; `size` is the side of the images."""
         self.input = InputConvention()
         self.conv = Conv(3, 4, 3, stride=2, padding=((1, 1), (1, 1)))
         self.bn = BatchNorm(4)
         self.prelu = PReLU(4)
         self.depthwise = Conv(4, 4, 3, padding=((1, 1), (1, 1)), groups=4)
-        self.linear = Linear(256, 6)
+        self.linear = Linear(size * size, 6)
         leaves = network_leaves(self).items()
         arrays = {path: _leaf(path, leaf.shape, rng) for path, leaf in leaves}
         nnx.update(
@@ -72,7 +72,7 @@ class Tiny(nnx.Module):
         return self.head(self.features(image))
 
     def features(self, image):
-        """The last map, (8, 8, 4)."""
+        """The last map, half the size, of 4 channels."""
         x = self.prelu(self.bn(self.conv(self.input(image, self.conv.kernel.dtype))))
         return self.depthwise(x)
 

@@ -139,7 +139,8 @@ def explain(
 
     def weighted(channel_and_weight: tuple[Int[Array, ""], Score]) -> Parts:
         channel, weight = channel_and_weight
-        map_ = widened(pullback(jnp.zeros_like(feature).at[channel].set(1))[0])
+        one_hot = jnp.zeros_like(feature).at[channel].set(1)
+        map_ = pullback(one_hot)[0].astype(feature.dtype)
         if gradient == "absolute":
             map_ = jnp.mean(jnp.abs(map_), axis=-1)
         unit = map_ / (safe_norm(map_) + EPS)

@@ -283,7 +283,7 @@ def _gradient(
     embedding, pullback = jax.vjp(lambda x: transform(widened(apply(embed, x))), image)
     weights = node_weights(embedding, as_number(quality, embedding, "the quality"))
     # Of norm 1: a network in half precision would round small gradients to 0.
-    pulled = widened(pullback(unit_vector(weights))[0])
+    pulled = pullback(unit_vector(weights))[0].astype(weights.dtype)
     return pulled * safe_norm(weights) / GREY_LEVELS
 
 

@@ -95,9 +95,13 @@ def test_unknown_options_are_refused():
 
 def test_the_input_convention_maps_grey_levels(rng):
     image = jnp.asarray(rng.uniform(size=(2, 2, 3)), jnp.float32)
-    found = InputConvention(mean=127.5, scale=128.0, order="bgr")(image)
+    convention = InputConvention(mean=127.5, scale=128.0, order="bgr")
+    found = convention(image, jnp.float32)
     expected = (255 * np.asarray(image)[..., ::-1] - 127.5) / 128
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    half = convention(image.astype(jnp.float16), jnp.bfloat16)
+    assert half.dtype == jnp.bfloat16
+    np.testing.assert_allclose(half.astype(jnp.float32), expected, atol=0.01)
 
 
 def test_a_network_is_a_pytree_that_is_passed_not_closed_over(model):

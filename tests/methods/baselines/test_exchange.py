@@ -126,7 +126,8 @@ def test_the_fields_agree(name, smooth, faces):
 def test_the_decision_is_the_sign_of_maps_without_one(name, smooth, faces):
     call = partial(ALL[name], smooth, faces[0], faces[2])
     clean = cosine(smooth(faces[0]), smooth(faces[2]))
-    accepted, rejected = call(threshold=clean - 0.1), call(threshold=clean + 0.1)
+    room = (1 - abs(clean)) / 2
+    accepted, rejected = call(threshold=clean - room), call(threshold=clean + room)
     assert not accepted.dissimilarity.any()
     assert not rejected.similarity.any()
     if name != "fame":  # whose two losses make two maps
