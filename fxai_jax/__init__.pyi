@@ -1,7 +1,9 @@
 from . import visualize as visualize
+from .backbones.registry import register_family as register_family
 from .cards import list_backbones as list_backbones
 from .cards import load_card as load_card
 from .checkpoints import load_backbone as load_backbone
+from .checkpoints import save_backbone as save_backbone
 from .chunking import batched as batched
 from .data.images import load_image as load_image
 from .data.pairs import open_pairs as open_pairs
@@ -14,5 +16,9 @@ from .methods import fggb as fggb
 from .methods import frequency as frequency
 from .methods import plq as plq
 from .methods import quality as quality
+from .own.adapters import embedder as embedder
+from .own.adapters import face_model as face_model
+from .own.checking import check_model as check_model
+from .own.importing import Network as Network
 from .runs.exporting import export as export
 from .runs.options import RunOptions as RunOptions

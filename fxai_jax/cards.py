@@ -7,10 +7,16 @@ and the sha256 of the arrays.
 
 import dataclasses
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fxai_jax.card_limits import (
+    MAX_PIXELS,
+    MAX_SIZE,
+    check_blocks,
+    check_convention,
+    check_quality,
+)
 from fxai_jax.writing import write_whole
 
 _PACKAGE = Path(__file__).parent
@@ -19,39 +25,6 @@ FORMAT = 1
 MAX_CARD_BYTES = 2**20
 """Most bytes of a card that are read."""
 
-MAX_SIZE = 2**20
-"""Most channels or entries that an option may ask for."""
-
-MAX_PIXELS = 2048
-"""Most rows or columns of a network's images."""
-
-MAX_BLOCKS = 1100
-"""Most blocks that a network may have; the deepest that was published has 1,030."""
-
-_LARGEST = 3.4e38
-_SMALLEST = 1.2e-38
-"""What float32 holds without becoming infinite or denormal."""
-
-_CONVENTION = {
-    "mean": (-_LARGEST, _LARGEST),
-    "scale": (_SMALLEST, _LARGEST),
-    "eps": (_SMALLEST, _LARGEST),
-}
-"""Least and most of the options that are numbers."""
-
-_QUALITY = {
-    "center": (_SMALLEST, 1.0),
-    "alpha": (_SMALLEST, _LARGEST),
-    "gamma_at_quality": (_SMALLEST, 1.0),
-    "quantile_10": (0.0, 1.0),
-    "median": (0.0, 1.0),
-    "quantile_90": (0.0, 1.0),
-}
-"""Least and most of a calibration's numbers; qualities of SER-FIQ are in (0, 1]."""
-
-_MAX_GAMMA = 38.0
-"""Most of gamma: 10 to its power is a float32."""
-
 
 @dataclasses.dataclass(frozen=True)
 class Card:
@@ -59,12 +32,13 @@ class Card:
 
     Attributes:
         name: Name to show.
-        family: Network family, a key of `fxai_jax.backbones.registry.FAMILIES`.
+        family: Network family, one of `fxai_jax.backbones.registry.families`.
         options: Keyword arguments of the family, with the input convention.
         image_size: Height and width of the input in pixels.
         embedding_size: d, entries of the embedding.
         alignment: Template of the five landmarks, such as "arcface-112".
-        weights_sha256: Digest of names, shapes, dtypes and bytes of all arrays.
+        weights_sha256: Digest of names, shapes, dtypes and bytes of all arrays; empty
+            before they are written.
         source: Where the weights were published.
         licence: Terms of the weights.
         threshold: Cosine at the equal error rate, None when nobody measured it.
@@ -99,6 +73,26 @@ def fingerprint(card: Card) -> dict[str, Any]:
     """
     names = ("weights_sha256", "options", "image_size")
     return {name: getattr(card, name) for name in names}
+
+
+def for_arrays(card: Card, weights_sha256: str) -> Card:
+    """The card of a network with these arrays, without what others were measured with.
+
+    Example:
+        >>> changed = for_arrays(load_card("mobilefacenet"), "0" * 64)
+        >>> changed.threshold, changed.source["changed_from"][:8]
+        (None, '141f03e5')
+    """
+    made = dataclasses.replace(card, weights_sha256=weights_sha256)
+    if card.weights_sha256 in ("", weights_sha256):
+        return made
+    return dataclasses.replace(
+        made,
+        source=card.source | {"changed_from": card.weights_sha256},
+        threshold=None,
+        threshold_measured_on="",
+        quality=None,
+    )
 
 
 def list_backbones() -> tuple[str, ...]:
@@ -176,56 +170,13 @@ def _check_sizes(card: Card) -> None:
     check_blocks(card.options)
 
 
-def check_blocks(options: Mapping[str, Any]) -> None:
-    """Refuses options of a network that is too wide or deep to be built.
-
-    Example:
-        >>> check_blocks({"depth": [2000, 1]})
-        Traceback (most recent call last):
-        ValueError: its network has 2001 blocks, more than 1100
-    """
-    blocks = 0
-    for name in options.keys() - _CONVENTION.keys():
-        value = options[name]
-        sizes = value if isinstance(value, list) else [value]
-        whole = [size for size in sizes if isinstance(size, int)]
-        if any(not 0 <= size <= MAX_SIZE for size in whole):
-            raise ValueError(f"its option {name} is out of range")
-        blocks += sum(whole) if len(sizes) > 1 or name == "depth" else 0
-    if blocks > MAX_BLOCKS:
-        raise ValueError(f"its network has {blocks} blocks, more than {MAX_BLOCKS}")
-
-
 def _check_numbers(card: Card) -> None:
     """Refuses constants that no network has, which would give wrong results."""
-    for name in _CONVENTION.keys() & card.options.keys():
-        _check_number(f"option {name}", card.options[name], *_CONVENTION[name])
+    check_convention(card.options)
     if card.threshold is not None:
         check_threshold(card.threshold)
     if card.quality is not None:
-        _check_quality(card.quality)
-
-
-def _check_quality(quality: Mapping[str, Any]) -> None:
-    """Refuses a calibration that is not as fxai-jax calibrate writes it."""
-    gamma = quality.get("gamma")
-    if not isinstance(gamma, dict) or not gamma.keys() <= {"uniform", "minimum_norm"}:
-        raise ValueError(
-            f"its quality's gamma is {repr(gamma)[:80]}, not one number each for "
-            '"uniform" and "minimum_norm": measure it with fxai-jax calibrate'
-        )
-    for name, value in gamma.items():
-        _check_number(f"quality's gamma of {name}", value, _SMALLEST, _MAX_GAMMA)
-    for name in _QUALITY.keys() & {"center", "alpha", *quality}:
-        _check_number(f"quality's {name}", quality.get(name), *_QUALITY[name])
-
-
-def _check_number(name: str, value: Any, least: float, most: float) -> None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not least <= value <= most:
-        raise ValueError(
-            f"its {name} is {repr(value)[:80]}, not a number from {least:g} to {most:g}"
-        )
+        check_quality(card.quality)
 
 
 def check_threshold(threshold: float) -> float:
@@ -282,7 +233,8 @@ def checkpoint_folder(name_or_path: str | Path) -> Path:
     if not folder.is_dir():
         raise ValueError(
             f"no network {str(name_or_path)!r}: it is neither a shipped one "
-            f"({', '.join(list_backbones())}) nor a checkpoint folder"
+            f"({', '.join(list_backbones())}) nor a checkpoint folder, nor code of the "
+            "form module:name"
         )
     if not (folder / "card.json").is_file():
         raise ValueError(

@@ -201,7 +201,7 @@ def check_key(key: Any) -> None:
     raise ValueError(f"expected a typed key, got {found}; {todo}")
 
 
-def check_model(model: Any) -> None:
+def check_seam(model: Any) -> None:
     """Refuses a model without the seam of `fxai_jax.array_types.FaceModel`."""
     missing = [x for x in ("features", "head") if not callable(getattr(model, x, None))]
     if missing:
@@ -218,7 +218,7 @@ def apply(fun: Callable, image: Pixels) -> Any:
     A network in training mode is refused: its batch norm would normalise by one image,
     and its dropout would scatter what is explained.
     """
-    if training := _in_training(getattr(fun, "__self__", fun)):
+    if training := in_training(getattr(fun, "__self__", fun)):
         raise ValueError(
             f"the network is in training mode ({training}); call its eval() first"
         )
@@ -289,7 +289,8 @@ def _warn(text: str) -> None:
         _WARNED.add(text)
 
 
-def _in_training(module: Any) -> str | None:
+def in_training(module: Any) -> str | None:
+    """The flag that says that a network is in training mode, and where it was found."""
     # Flags of flax.nnx; they are no arrays, so they are known under a trace as well.
     waiting, seen = [module], set()
     while waiting:

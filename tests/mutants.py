@@ -1266,7 +1266,7 @@ fxai_jax/cards.py > tests/test_checkpoints.py
 +        if not isinstance(value, kind):
 
 # cards: a network may have any number of blocks
-fxai_jax/cards.py > tests/test_checkpoints.py
+fxai_jax/card_limits.py > tests/test_checkpoints.py
 -    if blocks > MAX_BLOCKS:
 +    if blocks < 0:
 
@@ -1276,12 +1276,12 @@ fxai_jax/cards.py > tests/test_checkpoints.py
 +    if card.quality is None:
 
 # cards: a calibration may lack alpha
-fxai_jax/cards.py > tests/test_checkpoints.py
+fxai_jax/card_limits.py > tests/test_checkpoints.py
 -    for name in _QUALITY.keys() & {"center", "alpha", *quality}:
 +    for name in _QUALITY.keys() & quality.keys():
 
 # cards: a scale may be negative
-fxai_jax/cards.py > tests/test_checkpoints.py
+fxai_jax/card_limits.py > tests/test_checkpoints.py
 -    "scale": (_SMALLEST, _LARGEST),
 +    "scale": (-_LARGEST, _LARGEST),
 
@@ -1294,6 +1294,146 @@ fxai_jax/checkpoints.py > tests/test_checkpoints.py
 fxai_jax/checkpoints.py > tests/test_checkpoints.py
 -    if old not in ((None, None), new):
 +    if old == 0:
+
+# cards: other arrays keep the threshold
+fxai_jax/cards.py > tests/test_fine_tuning.py
+-        threshold=None,
++        threshold=card.threshold,
+
+# cards: other arrays keep the calibration
+fxai_jax/cards.py > tests/test_fine_tuning.py
+-        quality=None,
++        quality=card.quality,
+
+# cards: a card without digest loses what it says
+fxai_jax/cards.py > tests/test_fine_tuning.py
+-    if card.weights_sha256 in ("", weights_sha256):
++    if card.weights_sha256 in (weights_sha256,):
+
+# checkpoints: what is stored is read as float32
+fxai_jax/checkpoints.py > tests/test_fine_tuning.py
+-    name_or_path: str | Path, *, dtype: DTypeLike | None = None
++    name_or_path: str | Path, *, dtype: DTypeLike | None = "float32"
+
+# checkpoints: float64 is rounded where JAX has none
+fxai_jax/checkpoints.py > tests/test_fine_tuning.py
+-    if wanted != jax.dtypes.canonicalize_dtype(wanted):
++    if wanted is None:
+
+# arrays: whole numbers pass for parameters
+fxai_jax/arrays.py > tests/test_fine_tuning.py
+-    types = FLOATING if floating else (str(want.dtype),)
++    types = (*FLOATING, "int8") if floating else (str(want.dtype),)
+
+# arrays: the digest does not see the bytes
+fxai_jax/arrays.py > tests/test_checkpoints.py
+-        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
++        np.ascontiguousarray(array)
+
+# registry: a package replaces what is built in
+fxai_jax/backbones/registry.py > tests/backbones/test_registry.py
+-    cls = {**_REGISTERED, **FAMILIES}.get(family) or _installed(family)
++    cls = _installed(family) if entry_points(group=GROUP, name=family) else {**_REGISTERED, **FAMILIES}.get(family) or _installed(family)
+
+# registry: a name is given away twice
+fxai_jax/backbones/registry.py > tests/backbones/test_registry.py
+-    if (known := {**_REGISTERED, **FAMILIES}.get(name, cls)) is not cls:
++    if (known := FAMILIES.get(name, cls)) is not cls:
+
+# registry: the first of two packages is taken
+fxai_jax/backbones/registry.py > tests/backbones/test_registry.py
+-    if len(found) > 1:
++    if len(found) > 2:
+
+# adapters: arrays are constants of the program
+fxai_jax/own/adapters.py > tests/own/test_adapters.py
+-    static = [_HERE if _is_array(leaf) else leaf for leaf in leaves]
++    static = [_HERE if _is_array(leaf) or callable(leaf) else leaf for leaf in leaves]
+
+# adapters: the object of a bound method is not looked into
+fxai_jax/own/adapters.py > tests/own/test_adapters.py
+-    if inspect.ismethod(fun):
++    if inspect.isgenerator(fun):
+
+# adapters: a partial is compared by what it is
+fxai_jax/own/adapters.py > tests/own/test_adapters.py
+-    if isinstance(fun, functools.partial):
++    if isinstance(fun, Partial):
+
+# adapters: training mode passes
+fxai_jax/own/adapters.py > tests/own/test_adapters.py
+-    if training := in_training([*bound.args, *bound.keywords.values()]):
++    if training := in_training([]):
+
+# checking: the other image is the same
+fxai_jax/own/checking.py > tests/own/test_checking.py
+-    if np.abs(whole - other).max() <= 16 * rounding * norm:
++    if np.abs(whole - other).max() < 0:
+
+# checking: any seam agrees
+fxai_jax/own/checking.py > tests/own/test_checking.py
+-    if apart > rounding**0.5:
++    if apart > 1:
+
+# checking: every head has dropout
+fxai_jax/own/checking.py > tests/own/test_checking.py
+-    return "" if used else "it does not use its key"
++    return ""
+
+# checking: ranks are not looked at
+fxai_jax/own/checking.py > tests/own/test_checking.py
+-    if len(found.shape) != len(axes) or not jnp.issubdtype(found.dtype, jnp.floating):
++    if not jnp.issubdtype(found.dtype, jnp.floating):
+
+# networks: arrays that functions close over are not in the digest
+fxai_jax/networks.py > tests/test_networks.py
+-    arrays |= {f"closed over/{i}": x for i, x in enumerate(program.consts)}
++    arrays |= {f"closed over/{i}": x for i, x in enumerate(program.consts[:0])}
+
+# networks: the file of the code is not in the card
+fxai_jax/networks.py > tests/test_networks.py
+-    return "" if file is None else hashlib.sha256(file.read_bytes()).hexdigest()
++    return "" if file is None else hashlib.sha256(file.name.encode()).hexdigest()
+
+# networks: a card keeps a threshold of other arrays
+fxai_jax/networks.py > tests/test_networks.py
+-    return Network(model, for_arrays(card, digest))
++    return Network(model, dataclasses.replace(card, weights_sha256=digest))
+
+# networks: a folder is used in the type it is stored in
+fxai_jax/networks.py > tests/test_networks.py
+-        model = load_backbone(name_or_path, dtype=jnp.float32)
++        model = load_backbone(name_or_path)
+
+# driver: a model that is no argument of jit stays one
+fxai_jax/evaluation/driver.py > tests/evaluation/test_driver.py
+-    network = network._replace(model=as_argument(network.model))
++    network = network._replace(model=network.model)
+
+# sanity: a network without arrays is randomised
+fxai_jax/evaluation/sanity.py > tests/test_networks.py
+-        if not layers:
++        if layers is None:
+
+# checkpoints: a family that is no model is written
+fxai_jax/checkpoints.py > tests/backbones/test_registry.py
+-    if report.problems:
++    if not report:
+
+# networks: the type of code stays as it is
+fxai_jax/networks.py > tests/test_networks.py
+-    return jnp.asarray(leaf, jnp.float32) if floating else leaf
++    return jnp.asarray(leaf) if floating else leaf
+
+# importing: a folder of that name is not looked for
+fxai_jax/own/importing.py > tests/test_networks.py
+-    return _CODE.fullmatch(text) is not None and not Path(text).exists()
++    return _CODE.fullmatch(text) is not None
+
+# importing: the working directory is not looked into
+fxai_jax/own/importing.py > tests/test_networks.py
+-        sys.path.insert(0, here)  # as `python -m` does
++        pass  # as `python -m` does
 
 # conversion: one name makes a block
 conversion/fxai_conversion/recipes/layouts.py > tests/conversion/test_converting.py

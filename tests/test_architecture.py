@@ -16,22 +16,27 @@ ARROWS = {
     "numerics": {"array_types", "inputs"},
     "holes": set(),
     "writing": set(),
+    "arrays": {"holes"},
     "methods": LEAVES,
     "metrics": LEAVES,
     "backbones": {"array_types", "inputs"},
     "data": {"array_types", "holes", "numerics"},
-    "cards": {"writing"},
-    "checkpoints": {"array_types", "backbones", "cards", "holes", "writing"},
+    "card_limits": set(),
+    "cards": {"card_limits", "writing"},
     "runs": {"array_types", "cards", "data", "writing"},
+    "own": {"array_types", "cards", "inputs", "runs"},
+    "checkpoints": {"array_types", "arrays", "backbones", "cards", "own", "writing"},
+    "networks": {"arrays", "cards", "checkpoints", "own"},
     "explain": {"array_types", "cards", "methods", "metrics", "runs"},
     "evaluation": {
         *LEAVES,
         "cards",
-        "checkpoints",
         "data",
         "explain",
         "methods",
         "metrics",
+        "networks",
+        "own",
         "runs",
         "writing",
     },
@@ -48,12 +53,15 @@ ARROWS = {
         "array_types",
         "cards",
         "checkpoints",
+        "backbones",
         "command_line",
         "data",
         "evaluation",
         "explain",
         "methods",
         "metrics",
+        "networks",
+        "own",
         "runs",
         "visualize",
         "writing",
@@ -63,7 +71,14 @@ ARROWS = {
 }
 """What each room of `fxai_jax` imports of the others, in the order of CONTRIBUTING."""
 
-CONVERSION = {"array_types", "backbones", "cards", "checkpoints", "command_line"}
+CONVERSION = {
+    "array_types",
+    "backbones",
+    "card_limits",
+    "cards",
+    "checkpoints",
+    "command_line",
+}
 CONVERSION |= {"data", "holes", "runs", "writing"}
 
 FOREIGN = {

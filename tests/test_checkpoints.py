@@ -10,6 +10,7 @@ import pytest
 import tensorstore as ts
 
 from fxai_jax import cards, checkpoints, holes
+from fxai_jax.arrays import arrays_sha256
 from fxai_jax.backbones.mobilefacenet import MobileFaceNet
 
 
@@ -66,15 +67,15 @@ def test_save_and_load_change_no_bit(tmp_path, rng):
 
 def test_the_digest_sees_every_change(rng):
     arrays = {"a": rng.normal(size=3).astype(np.float32), "b": np.zeros((2, 1))}
-    digest = checkpoints.arrays_sha256(arrays)
-    assert digest == checkpoints.arrays_sha256(dict(reversed(arrays.items())))
+    digest = arrays_sha256(arrays)
+    assert digest == arrays_sha256(dict(reversed(arrays.items())))
     others = [
         arrays | {"a": np.nextafter(arrays["a"], 9)},
         arrays | {"b": np.zeros((1, 2))},
         arrays | {"b": np.zeros((2, 1), np.int64)},
         {"c": arrays["a"], "b": arrays["b"]},
     ]
-    assert digest not in map(checkpoints.arrays_sha256, others)
+    assert digest not in map(arrays_sha256, others)
 
 
 def test_a_missing_network_is_named():

@@ -28,13 +28,14 @@ def kinds(cell):
     ]
 
 
-def test_there_is_a_notebook_for_every_method_and_for_the_evaluation():
+def test_there_is_a_notebook_for_every_method_and_what_is_made_of_them():
     assert [path.stem for path in NOTEBOOKS] == [
         "01_fggb",
         "02_plq",
         "03_amva",
         "04_frequency",
         "05_evaluation",
+        "06_finetuning",
     ]
 
 

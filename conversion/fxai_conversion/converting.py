@@ -16,7 +16,7 @@ from fxai_conversion.recipes.layouts import Options, Shapes
 from fxai_conversion.recipes.naming import Translation, translation
 from fxai_conversion.recipes.recipe import Recipe
 from fxai_conversion.recipes.rules import Target, Transform
-from fxai_jax.cards import check_blocks
+from fxai_jax.card_limits import check_blocks
 from fxai_jax.checkpoints import empty_network, network_leaves
 
 Sizes = dict[str, tuple[int, ...]]

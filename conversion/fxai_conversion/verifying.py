@@ -68,7 +68,8 @@ def verify(folder: str | Path) -> Verification:
         >>> verify("mobilefacenet").cosines.shape
         (5, 5)
     """
-    card, model = load_card(folder), load_backbone(folder)
+    card = load_card(folder)
+    model = load_backbone(folder, dtype=np.float32)
     images = np.stack([_sample(name, card) for name in FACES])
     embeddings, again = (_embed(model, images) for _ in range(2))
     norms = np.linalg.norm(embeddings, axis=1)
@@ -103,7 +104,8 @@ def compare(folder: str | Path, reference: str | Path) -> Deviation:
         ...     compare("mobilefacenet", f"{folder}/golden.npz").one_minus_cosine < 1e-5
         True
     """
-    card, model = load_card(folder), load_backbone(folder)
+    card = load_card(folder)
+    model = load_backbone(folder, dtype=np.float32)
     images, expected = read_reference(Path(reference), card)
     found = _embed(model, images)
     lengths = np.linalg.norm(expected, axis=1, keepdims=True)

@@ -72,7 +72,7 @@ COMMANDS: Commands = {
     ),
     "backbones": Command(
         "fxai_jax.cli.backbones:backbones",
-        "List the networks that ship, with their input, threshold and licence.",
+        "List the networks that ship, and the families that a checkpoint may be of.",
     ),
 }
 """Every command by its name, where it lives and its line in the overview. A command is

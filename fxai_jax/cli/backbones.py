@@ -1,13 +1,15 @@
-"""``fxai-jax backbones``: the networks that ship."""
+"""``fxai-jax backbones``: the networks that ship, and the families there are."""
 
 from rich.console import Console
 from rich.table import Column, Table
 
+from fxai_jax.backbones.registry import families
 from fxai_jax.cards import list_backbones, load_card
+from fxai_jax.cli.options import plain
 
 
 def backbones() -> None:
-    """List the networks that ship, with their input, threshold and licence."""
+    """List the networks that ship, and the families that a checkpoint may be of."""
     table = Table(
         Column("name", no_wrap=True), "network", "input", "d", "threshold", "licence"
     )
@@ -23,3 +25,7 @@ def backbones() -> None:
             card.licence,
         )
     Console().print(table)
+    listed = Table("family of a card", "from")
+    for name, origin in families().items():
+        listed.add_row(plain(name), plain(origin))
+    Console().print(listed)

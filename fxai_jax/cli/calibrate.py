@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Annotated
 
+import jax.numpy as jnp
 import tyro
 
 from fxai_jax.cards import checkpoint_folder, list_backbones, load_card, write_card
@@ -17,6 +18,7 @@ from fxai_jax.data.pairs import open_pairs
 from fxai_jax.data.pairs.doubts import doubts
 from fxai_jax.evaluation.scores import chosen_threshold, label_doubts, score_pairs
 from fxai_jax.explain import calibration
+from fxai_jax.own.importing import is_code
 from fxai_jax.runs.options import RunOptions
 from fxai_jax.runs.progress import tell
 from fxai_jax.runs.reading import face_reader
@@ -52,6 +54,11 @@ def calibrate(
         pairs: List of labelled pairs (CSV, LFW's pairs.txt, InsightFace .bin).
         batch_size: Images alive together.
     """
+    if is_code(backbone):
+        raise ValueError(
+            f"{backbone} has no card to write into: save its model as a folder with "
+            "fxai_jax.save_backbone, and calibrate that"
+        )
     folder = checkpoint_folder(backbone)
     if out is None and backbone in list_backbones():
         raise ValueError("a shipped network is not changed: give --out for a copy")
@@ -68,7 +75,7 @@ def calibrate(
         faces += [Path(name) for name in listed.images]
         folders.append(pairs.parent)
     read = face_reader(card, landmarks, faces, folders)
-    model = load_backbone(folder)
+    model = load_backbone(folder, dtype=jnp.float32)
     options = RunOptions(seed, batch_size, console=STDERR)
     names = {"title": "calibration", "file": "calibration"}
     found = run_set(

@@ -27,7 +27,11 @@ Files = Annotated[
 ]
 Backbone = Annotated[
     str,
-    tyro.conf.arg(help="Name of a shipped network, or a checkpoint folder."),
+    tyro.conf.arg(
+        help="Name of a shipped network, a checkpoint folder, or module:name, a "
+        "function or class, installed or in the working directory, that returns a "
+        "model when it is called without arguments."
+    ),
 ]
 Threshold = Annotated[
     float | None,

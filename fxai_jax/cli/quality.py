@@ -12,8 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fxai_jax import visualize
-from fxai_jax.cards import Card, load_card
-from fxai_jax.checkpoints import load_backbone
+from fxai_jax.cards import Card
 from fxai_jax.cli.options import (
     DEFAULT,
     FIGURES,
@@ -35,6 +34,7 @@ from fxai_jax.command_line import STDERR
 from fxai_jax.data.names import KEPT, printable, relative_names
 from fxai_jax.explain.quality import measure, notices
 from fxai_jax.methods.quality import scale_quality
+from fxai_jax.networks import open_network
 from fxai_jax.runs.options import RunOptions
 from fxai_jax.runs.progress import tell
 from fxai_jax.runs.reading import face_reader
@@ -62,7 +62,7 @@ def quality(
         batch_size: Images alive together.
     """
     paths = found_images(images)
-    card, model = load_card(backbone), load_backbone(backbone)
+    model, card = open_network(backbone)
     read = face_reader(card, landmarks, paths, images)
     told = {"method": "ser_fiq", "passes": passes}
     told |= landmark_facts(landmarks)

@@ -5,16 +5,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fxai_jax.cards import fingerprint, load_card
-from fxai_jax.checkpoints import load_backbone
+from fxai_jax.cards import fingerprint
 from fxai_jax.data.pairs import Pairs, open_pairs
 from fxai_jax.data.pairs.doubts import doubts
 from fxai_jax.data.samples import sample_pairs
 from fxai_jax.evaluation.checks import check_count
 from fxai_jax.evaluation.persons import interval_note, with_persons
-from fxai_jax.evaluation.plan import Evaluation, Network, Plan
+from fxai_jax.evaluation.plan import Evaluation, Plan
 from fxai_jax.evaluation.report import Report
 from fxai_jax.evaluation.scores import label_doubts, score_pairs
+from fxai_jax.networks import open_network
+from fxai_jax.own.adapters import as_argument
+from fxai_jax.own.importing import Network
 from fxai_jax.runs.manifest import make_manifest
 from fxai_jax.runs.options import RunOptions
 from fxai_jax.runs.progress import tell
@@ -38,8 +40,9 @@ def evaluate(
         protocol: What is measured, one of `fxai_jax.evaluation.protocols`.
         pairs: A list (see `fxai_jax.data.pairs.open_pairs`), or pairs; None takes the
             sample faces.
-        backbone: Name of a shipped network, a checkpoint folder, or a
-            `fxai_jax.evaluation.plan.Network`: a model of your own with its card.
+        backbone: Name of a shipped network, a checkpoint folder, code of your own as
+            "module:name" (see `fxai_jax.load_backbone`), or a
+            `fxai_jax.Network`: a model with its card.
         root: Folder to which the images of the list are relative; None is its own.
         limit: Most pairs that the protocol uses, chosen at random with the share of
             genuine ones kept; None takes its usual number, all for most. A threshold
@@ -65,7 +68,8 @@ def evaluate(
         raise TypeError(
             f"expected a protocol such as protocols.Verification(), got {protocol!r}"
         )
-    network = backbone if isinstance(backbone, Network) else _load(backbone)
+    network = backbone if isinstance(backbone, Network) else open_network(backbone)
+    network = network._replace(model=as_argument(network.model))
     options = _resumed(options, protocol.name)
     listed = sample_pairs() if pairs is None else pairs
     if not isinstance(listed, Pairs):
@@ -96,10 +100,6 @@ def _resumed(options: RunOptions, name: str) -> RunOptions:
     if options.resume is None:
         return options
     return dataclasses.replace(options, resume=options.resume / f"{name}.journals")
-
-
-def _load(name_or_path: str | Path) -> Network:
-    return Network(load_backbone(name_or_path), load_card(name_or_path))
 
 
 def _run(

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from jaxtyping import Array, Float
 
-from fxai_jax.array_types import FaceModel, Image, Perturb, PRNGKey, Saliency, Score
+from fxai_jax.array_types import Embedder, Image, Perturb, PRNGKey, Saliency, Score
 from fxai_jax.data.pairs import Pairs
 from fxai_jax.evaluation.checks import check_cosine, check_count, check_names
 from fxai_jax.evaluation.curve_areas import (
@@ -23,7 +23,7 @@ from fxai_jax.evaluation.perturbation import (
     drawn,
     perturbed_cosines,
 )
-from fxai_jax.evaluation.plan import Network, Plan
+from fxai_jax.evaluation.plan import Plan
 from fxai_jax.evaluation.registry import (
     EXPLAINERS,
     Explainer,
@@ -34,6 +34,7 @@ from fxai_jax.evaluation.registry import (
 from fxai_jax.evaluation.report import Findings, Table
 from fxai_jax.evaluation.scores import Scores, chosen_threshold, limited_rows
 from fxai_jax.metrics.faithfulness import Fill
+from fxai_jax.own.importing import Network
 from fxai_jax.runs.running import Results
 
 UNPRINTED = {
@@ -146,7 +147,7 @@ def preset_pairs(scores: Scores, preset: Preset, threshold: float) -> Pairs:
 
 
 def measure(
-    shared: tuple[FaceModel, Score],
+    shared: tuple[Embedder, Score],
     key: PRNGKey,
     probe: Image,
     gallery: Image,

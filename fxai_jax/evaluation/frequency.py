@@ -20,13 +20,14 @@ from fxai_jax.evaluation.band_areas import (
     split_curves,
 )
 from fxai_jax.evaluation.checks import check_count, check_rate
-from fxai_jax.evaluation.plan import Network, Plan
+from fxai_jax.evaluation.plan import Plan
 from fxai_jax.evaluation.report import Findings, Table
 from fxai_jax.evaluation.scores import Scores
 from fxai_jax.methods import frequency
 from fxai_jax.methods.frequency import Corners, Shape
 from fxai_jax.metrics.band_curves import band_cosines, influence_order
 from fxai_jax.metrics.verification import check_labels
+from fxai_jax.own.importing import Network
 from fxai_jax.runs.running import Results
 from fxai_jax.runs.tasks import over_pairs
 

@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from fxai_jax.array_types import FaceModel, Image, PRNGKey, Score
+from fxai_jax.array_types import Embedder, Image, PRNGKey, Score
 from fxai_jax.data.pairs import Pairs
 from fxai_jax.evaluation.checks import check_cosine, check_count
 from fxai_jax.evaluation.donors import NOBODY, choose_donors
 from fxai_jax.evaluation.estimates import common_rows, groups_of, mean_estimates
 from fxai_jax.evaluation.perturbation import drawn
-from fxai_jax.evaluation.plan import Network, Plan
+from fxai_jax.evaluation.plan import Plan
 from fxai_jax.evaluation.registry import (
     EXPLAINERS,
     PRIORS,
@@ -39,6 +39,7 @@ from fxai_jax.evaluation.scores import Scores, chosen_threshold, limited_rows
 from fxai_jax.metrics.faithfulness import error_curves
 from fxai_jax.metrics.patches import localisation, paste, patch_mask, restoration_curve
 from fxai_jax.numerics import cosine
+from fxai_jax.own.importing import Network
 from fxai_jax.runs.running import Results
 
 KINDS = {"genuine": "FNMR", "impostor": "FMR"}
@@ -135,7 +136,7 @@ class Localisation:
 
 
 def measure(
-    shared: tuple[FaceModel, Score],
+    shared: tuple[Embedder, Score],
     key: PRNGKey,
     probe: Image,
     gallery: Image,

@@ -11,7 +11,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from fxai_jax.array_types import FaceModel, Image, Perturb, PRNGKey, Saliency
+from fxai_jax.array_types import Embedder, Image, Perturb, PRNGKey, Saliency
 from fxai_jax.evaluation.registry import REFERENCES, Explainer, PixelMap
 from fxai_jax.evaluation.report import Line
 from fxai_jax.metrics.faithfulness import Fill, cosine_curve, filling, transition
@@ -116,7 +116,7 @@ MapOf = Callable[[PRNGKey, Image, Image], Saliency]
 
 
 def perturbed_cosines(
-    model: FaceModel,
+    model: Embedder,
     key: PRNGKey,
     probe: Image,
     gallery: Image,

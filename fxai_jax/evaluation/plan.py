@@ -3,18 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
-from fxai_jax.array_types import FaceModel
-from fxai_jax.cards import Card
 from fxai_jax.evaluation.report import Findings
 from fxai_jax.evaluation.scores import Scores
+from fxai_jax.own.importing import Network
 from fxai_jax.runs.running import Results, Task
-
-
-class Network(NamedTuple):
-    """A network and its card."""
-
-    model: FaceModel
-    card: Card
 
 
 class Plan(NamedTuple):

@@ -10,12 +10,13 @@ from fxai_jax.array_types import Perturb
 from fxai_jax.evaluation import discard, pixel_quality
 from fxai_jax.evaluation.checks import check_count, check_rate
 from fxai_jax.evaluation.perturbation import PRESETS
-from fxai_jax.evaluation.plan import Network, Plan
+from fxai_jax.evaluation.plan import Plan
 from fxai_jax.evaluation.registry import PIXEL_MAPS, choose, tasks_of
 from fxai_jax.evaluation.report import Findings, Table
 from fxai_jax.evaluation.scores import Scores, limited_rows
 from fxai_jax.explain.quality import measure
 from fxai_jax.metrics.quality_curves import Counted
+from fxai_jax.own.importing import Network
 from fxai_jax.runs.running import Results
 from fxai_jax.runs.tasks import over_images
 

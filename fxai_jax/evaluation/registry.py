@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from fxai_jax.array_types import (
+    Embedder,
     FaceModel,
     Image,
     PairSaliency,
@@ -100,7 +101,7 @@ def _score_cam(
 
 
 def _corrrise(
-    model: FaceModel, key: PRNGKey, probe: Image, gallery: Image, *, threshold: Score
+    model: Embedder, key: PRNGKey, probe: Image, gallery: Image, *, threshold: Score
 ) -> PairSaliency:
     # One set of masks for all pairs, as in the method's description.
     options = {"threshold": threshold, "chunk_size": 50}

@@ -14,7 +14,7 @@ from fxai_jax.array_types import Image, PRNGKey, Saliency, Score
 from fxai_jax.data.pairs import Pairs
 from fxai_jax.evaluation.checks import check_cosine
 from fxai_jax.evaluation.estimates import mean_estimates
-from fxai_jax.evaluation.plan import Network, Plan
+from fxai_jax.evaluation.plan import Plan
 from fxai_jax.evaluation.registry import (
     EXPLAINERS,
     REFERENCES,
@@ -34,6 +34,7 @@ from fxai_jax.evaluation.report import (
 from fxai_jax.evaluation.scores import Scores, chosen_threshold, limited_rows
 from fxai_jax.evaluation.wrecks import layers_from_top, wrecked
 from fxai_jax.metrics.sanity import Model, cascade, rank_correlation
+from fxai_jax.own.importing import Network
 from fxai_jax.runs.running import Results
 
 CONTROL = "edges"
@@ -85,6 +86,11 @@ class Sanity:
         threshold = chosen_threshold(self.threshold, scores)
         model, card = network
         layers = tuple(layers_from_top(model, card.image_size))
+        if not layers:
+            raise ValueError(
+                f"{card.name} has no arrays to randomise, a function has closed over "
+                "them; pass them as the parameters of fxai_jax.embedder"
+            )
         destroyed = cascade(model, jax.random.key(seed), prefixes=layers)[-1]
         shared, static = (model, destroyed, np.float32(threshold)), {"layers": layers}
         pairs = scores.pairs.take(limited_rows(scores.pairs, limit, seed))

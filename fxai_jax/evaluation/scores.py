@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from fxai_jax.array_types import FaceModel, Image, PRNGKey
+from fxai_jax.array_types import Embedder, Image, PRNGKey
 from fxai_jax.cards import check_threshold
 from fxai_jax.data.pairs import Pairs
 from fxai_jax.metrics.verification import check_labels, equal_error
@@ -35,7 +35,7 @@ class Scores(NamedTuple):
 
 
 def score_pairs(
-    model: FaceModel, pairs: Pairs, options: RunOptions, *, flip: bool = False
+    model: Embedder, pairs: Pairs, options: RunOptions, *, flip: bool = False
 ) -> Scores:
     """Embeds the images that the pairs use and compares them; tells what is left out.
 
@@ -71,12 +71,12 @@ def score_pairs(
     return Scores(pairs.take(rows), cosine, skipped)
 
 
-def embed(model: FaceModel, key: PRNGKey, image: Image) -> dict[str, Array]:
+def embed(model: Embedder, key: PRNGKey, image: Image) -> dict[str, Array]:
     """One row of a run: the raw embedding of a face."""
     return {"embedding": model(image)}
 
 
-def embed_twice(model: FaceModel, key: PRNGKey, image: Image) -> dict[str, Array]:
+def embed_twice(model: Embedder, key: PRNGKey, image: Image) -> dict[str, Array]:
     """The raw embeddings of a face and of its mirror image, added.
 
     As `test` of InsightFace's recognition/arcface_torch/eval/verification.py adds them

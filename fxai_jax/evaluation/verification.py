@@ -17,7 +17,7 @@ from fxai_jax.evaluation.fold_accuracy import (
     shuffled_folds,
 )
 from fxai_jax.evaluation.persons import drawn_persons
-from fxai_jax.evaluation.plan import Network, Plan
+from fxai_jax.evaluation.plan import Plan
 from fxai_jax.evaluation.report import (
     RATE,
     Chart,
@@ -36,6 +36,7 @@ from fxai_jax.metrics.verification import (
     fnmr_at_fmr,
     roc,
 )
+from fxai_jax.own.importing import Network
 from fxai_jax.runs.running import Results
 
 IMPOSTORS_NEEDED = {"1e-1": 10, "1e-2": 100, "1e-3": 1000, "1e-4": 10000}

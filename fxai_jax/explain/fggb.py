@@ -5,14 +5,14 @@ from functools import partial
 
 import numpy as np
 
-from fxai_jax.array_types import FaceModel, Image
+from fxai_jax.array_types import Embedder, Image
 from fxai_jax.explain.both_sides import BothSides, explain_both
 from fxai_jax.methods import fggb
 from fxai_jax.runs.compiling import NUMBER, compile_timed, face_shape
 
 
 def compile_fggb(
-    model: FaceModel,
+    model: Embedder,
     size: tuple[int, int],
     *,
     gradient: fggb.GradientForm = "absolute",

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from functools import partial
 
-from fxai_jax.array_types import FaceModel, Image, Perturb
+from fxai_jax.array_types import Embedder, Image, Perturb
 from fxai_jax.explain.both_sides import BothSides, explain_both
 from fxai_jax.methods import frequency
 from fxai_jax.runs.compiling import compile_timed, face_shape
 
 
 def compile_frequency(
-    model: FaceModel,
+    model: Embedder,
     bands: frequency.Bands,
     *,
     perturb: Perturb = "probe",

@@ -36,7 +36,7 @@ from fxai_jax.inputs import (
     as_number,
     check_finite,
     check_key,
-    check_model,
+    check_seam,
     is_concrete,
 )
 from fxai_jax.numerics import unit_vector
@@ -101,7 +101,7 @@ def ser_fiq(
         Terhörst et al., CVPR 2020; the authors' script (T=100, rate 0.5).
     """
     _check_passes(passes)
-    check_model(model)
+    check_seam(model)
     check_key(key)
     image = as_face(image)
     features = apply(model.features, image)

@@ -83,7 +83,9 @@ def _arguments(method: Callable[..., Any], options: Mapping[str, Any]) -> list[s
 
 
 def _length(batch: str | int) -> tuple[Any, ...]:
-    return jax_export.symbolic_shape(batch) if isinstance(batch, str) else (batch,)
+    return (
+        tuple(jax_export.symbolic_shape(batch)) if isinstance(batch, str) else (batch,)
+    )
 
 
 def _shape(

@@ -13,8 +13,8 @@ from numpy.lib.format import write_array_header_1_0
 
 from fxai_conversion import references
 from fxai_conversion.verifying import compare, verify
-from fxai_jax.cards import checkpoint_folder
-from fxai_jax.checkpoints import load_backbone
+from fxai_jax.cards import checkpoint_folder, load_card
+from fxai_jax.checkpoints import load_backbone, save_backbone
 from fxai_jax.data.samples import sample_face
 
 FACE = np.asarray(sample_face("a_1"))[None]
@@ -130,6 +130,14 @@ def test_lengths_are_judged_unless_the_reference_has_none(tmp_path):
         found = compare("mobilefacenet", tmp_path / "golden.npz")
         assert found.norm == pytest.approx(norm, abs=1e-4)
         assert found.one_minus_cosine < 1e-5
+
+
+@pytest.mark.slow
+def test_a_network_in_bfloat16_is_looked_at_in_float32(tmp_path):
+    half = load_backbone("mobilefacenet", dtype="bfloat16")
+    save_backbone(tmp_path / "net", half, load_card("mobilefacenet"))
+    found = verify(tmp_path / "net").cosines
+    assert 1e-5 < np.abs(found - verify("mobilefacenet").cosines).max() < 0.02
 
 
 @pytest.mark.parametrize("place", ["/dev/zero", "/"])

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,9 +13,9 @@ from fxai_jax.data.samples import sample_pairs
 from fxai_jax.evaluation import faithfulness, protocols
 from fxai_jax.evaluation.driver import evaluate
 from fxai_jax.evaluation.faithfulness import Faithfulness
-from fxai_jax.evaluation.plan import Network
 from fxai_jax.evaluation.registry import EXPLAINERS, tasks_of
 from fxai_jax.evaluation.verification import Verification
+from fxai_jax.own.importing import Network
 from fxai_jax.runs.options import RunOptions
 from tests.evaluation.tiny import (
     SIZE,
@@ -61,6 +62,19 @@ def test_pairs_come_as_a_list_as_pairs_or_are_the_samples():
         evaluate(Verification(), sample_pairs(), root="/nowhere")
     with pytest.raises(ValueError, match="found no examples"):
         evaluate(Verification(), opened.take(np.array([], int)))
+
+
+def test_a_model_of_any_kind_is_evaluated(model, pairs):
+    card = network(model).card
+    rows = [
+        evaluate(Verification(), pairs, backbone=Network(each, card)).table.rows
+        for each in (
+            model,
+            lambda image: model(image),
+            partial(type(model).__call__, model),
+        )
+    ]
+    assert rows[0] == rows[1] == rows[2]
 
 
 def test_the_manifest_says_how_to_make_it_again():

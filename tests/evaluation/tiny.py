@@ -10,9 +10,9 @@ from fxai_jax.array_types import PairSaliency
 from fxai_jax.backbones.layers import dropout
 from fxai_jax.cards import load_card
 from fxai_jax.data.pairs import Pairs
-from fxai_jax.evaluation.plan import Network
 from fxai_jax.evaluation.registry import Explainer
 from fxai_jax.numerics import cosine, split_sign
+from fxai_jax.own.importing import Network
 
 SIZE = 32
 

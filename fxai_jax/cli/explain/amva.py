@@ -12,8 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fxai_jax import visualize
-from fxai_jax.cards import Card, load_card
-from fxai_jax.checkpoints import load_backbone
+from fxai_jax.cards import Card
 from fxai_jax.cli.explain.writing import free_stem, write_explained
 from fxai_jax.cli.options import (
     DEFAULT,
@@ -36,6 +35,7 @@ from fxai_jax.command_line import STDERR
 from fxai_jax.data.images import Pixels
 from fxai_jax.explain import amva
 from fxai_jax.metrics.attention import quality_groups
+from fxai_jax.networks import open_network
 from fxai_jax.runs.manifest import flat, make_manifest
 from fxai_jax.runs.options import RunOptions
 from fxai_jax.runs.reading import face_reader
@@ -66,7 +66,7 @@ def explain_amva(
         batch_size: Images alive together; each takes 220 MB with the one that ships.
     """
     paths = found_images(images)
-    card, model = load_card(backbone), load_backbone(backbone)
+    model, card = open_network(backbone)
     read = face_reader(card, landmarks, paths, images)
     told: dict[str, Any] = {"method": "amva", "passes": passes}
     told |= landmark_facts(landmarks)

@@ -8,8 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fxai_jax import visualize
-from fxai_jax.cards import Card, load_card, threshold_of
-from fxai_jax.checkpoints import load_backbone
+from fxai_jax.cards import Card, threshold_of
 from fxai_jax.cli.explain.writing import PAIR_COLUMNS, free_stem, pair_cells, write_pair
 from fxai_jax.cli.options import (
     DEFAULT,
@@ -29,6 +28,7 @@ from fxai_jax.data.images import Pixels
 from fxai_jax.explain.both_sides import BothSides
 from fxai_jax.explain.fggb import compile_fggb
 from fxai_jax.methods.fggb import GradientForm
+from fxai_jax.networks import open_network
 from fxai_jax.runs.reading import face_reader
 
 
@@ -57,13 +57,12 @@ def explain_fggb(
         gradient: How a channel's gradient becomes a map.
         chunk_size: Embedding channels pulled back together; more takes more memory.
     """
-    card = load_card(backbone)
+    model, card = open_network(backbone)
     threshold = threshold_of(card, threshold)
     read = face_reader(card, landmarks, (probe, gallery))
     a, b = read(probe), read(gallery)
     options = {"gradient": gradient, "chunk_size": chunk_size}
     with STDERR.status("compiling FGGB"):
-        model = load_backbone(backbone)
         explain, seconds = compile_fggb(model, card.image_size, **options)
     with STDERR.status("explaining"):
         result = explain(a, b, threshold)

@@ -10,8 +10,7 @@ from rich.table import Table
 
 from fxai_jax import visualize
 from fxai_jax.array_types import Perturb
-from fxai_jax.cards import Card, load_card, threshold_of
-from fxai_jax.checkpoints import load_backbone
+from fxai_jax.cards import Card, threshold_of
 from fxai_jax.cli.explain.writing import PAIR_COLUMNS, free_stem, pair_cells, write_pair
 from fxai_jax.cli.options import (
     DEFAULT,
@@ -31,6 +30,7 @@ from fxai_jax.data.images import Pixels
 from fxai_jax.explain.both_sides import BothSides
 from fxai_jax.explain.frequency import compile_frequency
 from fxai_jax.methods.frequency import Bands, Corners, Shape, radial_bands
+from fxai_jax.networks import open_network
 from fxai_jax.runs.reading import face_reader
 
 
@@ -63,14 +63,13 @@ def explain_frequency(
         corners: Frequencies above the last whole band: own band, merged or dropped.
         perturb: Remove the band from the probe alone, or from both images.
     """
-    card = load_card(backbone)
+    model, card = open_network(backbone)
     threshold = threshold_of(card, threshold)
     read = face_reader(card, landmarks, (probe, gallery))
     a, b = read(probe), read(gallery)
     layout = {"width": width, "shape": shape, "corners": corners}
     bands = radial_bands(card.image_size, **layout)
     with STDERR.status("explaining"):
-        model = load_backbone(backbone)
         explain, seconds = compile_frequency(model, bands, perturb=perturb)
         result = explain(a, b)
     told = {"method": "frequency", **layout, "perturb": perturb}

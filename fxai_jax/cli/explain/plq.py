@@ -8,8 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fxai_jax import visualize
-from fxai_jax.cards import Card, load_card
-from fxai_jax.checkpoints import load_backbone
+from fxai_jax.cards import Card
 from fxai_jax.cli.explain.writing import free_stem, write_explained
 from fxai_jax.cli.options import (
     DEFAULT,
@@ -30,6 +29,7 @@ from fxai_jax.command_line import STDERR, File
 from fxai_jax.data.images import Pixels
 from fxai_jax.explain.plq import compile_plq, notices, quality_constants
 from fxai_jax.methods.plq import PixelQuality, Regression
+from fxai_jax.networks import open_network
 from fxai_jax.runs.keys import image_key, run_key
 from fxai_jax.runs.manifest import flat, make_manifest
 from fxai_jax.runs.progress import tell
@@ -59,12 +59,12 @@ def explain_plq(
         image: Image of an aligned face, or a photograph with --landmarks.
         regression: uniform as published, or minimum_norm, which is always stable.
     """
-    card = load_card(backbone)
+    model, card = open_network(backbone)
     constants = quality_constants(card, regression)
     face = face_reader(card, landmarks, [image])(image)
     options = {"regression": regression, "passes": passes}
     with STDERR.status("explaining"):
-        explain, seconds = compile_plq(load_backbone(backbone), card, **options)
+        explain, seconds = compile_plq(model, card, **options)
         result = explain(image_key(run_key(seed), face), face)
     told = {"method": "plq", **options, "seed": seed, **constants}
     told |= landmark_facts(landmarks)

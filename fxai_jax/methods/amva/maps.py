@@ -17,7 +17,7 @@ from fxai_jax.array_types import (
     widened,
 )
 from fxai_jax.chunking import chunked_map
-from fxai_jax.inputs import apply, as_face, as_image, as_map, check_model
+from fxai_jax.inputs import apply, as_face, as_image, as_map, check_seam
 from fxai_jax.numerics import (
     cosine,
     is_constant,
@@ -125,7 +125,7 @@ def activation(
         The authors released finished maps; Score-CAM is named by their sibling code,
         and the released maps have its 7x7 grid. The scores are our own choice.
     """
-    check_model(model)
+    check_seam(model)
     image = as_face(image)
     features = apply(model.features, image)
     scores = channel_scores(

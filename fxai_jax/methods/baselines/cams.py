@@ -30,7 +30,7 @@ from fxai_jax.array_types import (
     widened,
 )
 from fxai_jax.chunking import chunked_map
-from fxai_jax.inputs import apply, as_faces, check_model
+from fxai_jax.inputs import apply, as_faces, check_seam
 from fxai_jax.numerics import (
     cosine,
     is_constant,
@@ -89,7 +89,7 @@ def grad_cam(
     """
     if norms not in ("differentiated", "constant"):
         raise ValueError(f"norms must be 'differentiated' or 'constant', got {norms!r}")
-    check_model(model)
+    check_seam(model)
     probe, gallery = as_faces(probe, gallery)
     whole = apply(model, gallery)
     reference = unit_vector(widened(whole))
@@ -156,7 +156,7 @@ def score_cam(
     References:
         Wang et al., arXiv 1910.01279, definition 2 and equation 2.
     """
-    check_model(model)
+    check_seam(model)
     probe, gallery = as_faces(probe, gallery)
     whole = apply(model, gallery)
     features, pixels = model.features(probe), widened(probe)

@@ -1,0 +1,1 @@
+"""Networks of one's own: as arguments of jit, looked over, imported by their name."""
