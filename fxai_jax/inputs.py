@@ -265,7 +265,7 @@ def _check_size(
         raise ValueError(
             f"{what} has {found[0]} x {found[1]} values and the image {size[0]} x "
             f"{size[1]} pixels, expected one size; resize it with "
-            "fxai_jax.numerics.resize_bilinear, or make it for this image"
+            "fxai_jax.filters.resize_bilinear, or make it for this image"
         )
 
 

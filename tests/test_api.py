@@ -17,7 +17,7 @@ import fxai_jax.metrics
 
 CALLABLES = ("embed", "model", "fun")
 PURE_ROOMS = (fxai_jax.methods, fxai_jax.metrics)
-LEAVES = ("fxai_jax.chunking", "fxai_jax.numerics", "fxai_jax.spectra")
+LEAVES = tuple(f"fxai_jax.{x}" for x in ("chunking", "numerics", "filters", "spectra"))
 
 
 def modules(package):

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-LEAVES = {"array_types", "inputs", "numerics", "chunking", "spectra"}
+LEAVES = {"array_types", "inputs", "numerics", "filters", "chunking", "spectra"}
 ARROWS = {
     "array_types": set(),
     "chunking": {"array_types"},
     "spectra": {"array_types"},
     "inputs": {"array_types"},
     "numerics": {"array_types", "inputs"},
+    "filters": {"array_types", "inputs"},
     "holes": set(),
     "writing": set(),
     "arrays": {"holes"},
@@ -44,6 +45,7 @@ ARROWS = {
         "array_types",
         "data",
         "evaluation",
+        "filters",
         "methods",
         "numerics",
         "writing",
@@ -87,6 +89,7 @@ FOREIGN = {
     "spectra": {"jax", "jaxtyping", "numpy"},
     "inputs": {"jax", "jaxtyping", "numpy"},
     "numerics": {"jax", "jaxtyping", "numpy"},
+    "filters": {"jax", "jaxtyping", "numpy"},
     "methods": {"jax", "jaxtyping", "lazy_loader", "numpy", "optax"},
     "metrics": {"jax", "jaxtyping", "numpy"},
 }

@@ -23,9 +23,9 @@ from fxai_jax.array_types import (
 from fxai_jax.data.pairs import Pairs
 from fxai_jax.evaluation.checks import check_names
 from fxai_jax.explain.amva import model_baseline
+from fxai_jax.filters import gaussian_blur
 from fxai_jax.methods import fggb, plq
 from fxai_jax.methods.baselines import cams, corrrise, fame, gradient, priors, xssab
-from fxai_jax.numerics import gaussian_blur
 from fxai_jax.runs.running import Function, Task
 from fxai_jax.runs.tasks import over_pairs
 

@@ -92,7 +92,7 @@ def explain(
       summed apart and each sum is reduced to its magnitude. Both maps are filled for
       every pair; `signed` is the difference of the two. As every map here it is not
       blurred: who draws or ranks it blurs it, once
-      (`fxai_jax.numerics.gaussian_blur`, 25 pixels, sigma 5), and blurring is linear,
+      (`fxai_jax.filters.gaussian_blur`, 25 pixels, sigma 5), and blurring is linear,
       so that the difference of blurred maps is the same map.
 
     Args:

@@ -25,9 +25,10 @@ from jaxtyping import Array, Float, Int
 
 from fxai_jax.array_types import Embedder, Embedding, Image, result
 from fxai_jax.chunking import chunked_map
+from fxai_jax.filters import gaussian_blur
 from fxai_jax.inputs import as_array, as_float, as_image, as_pair, is_concrete
 from fxai_jax.metrics.labels import Labels, as_finite, as_labels, as_threshold
-from fxai_jax.numerics import cosine, gaussian_blur
+from fxai_jax.numerics import cosine
 
 Fill = Literal["black", "mean", "blur"]
 

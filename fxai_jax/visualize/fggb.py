@@ -10,7 +10,7 @@ from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 
 from fxai_jax.array_types import PairSaliency
-from fxai_jax.numerics import gaussian_blur
+from fxai_jax.filters import gaussian_blur
 from fxai_jax.visualize.pictures import (
     COLOURS,
     Map,

@@ -6,9 +6,10 @@ import pytest
 from fxai_jax.evaluation import pixel_quality
 from fxai_jax.evaluation.perturbation import PRESETS
 from fxai_jax.evaluation.registry import PIXEL_MAPS, PixelMap, tasks_of
+from fxai_jax.filters import gaussian_blur
 from fxai_jax.methods.plq import explain, quality_gradient
 from fxai_jax.metrics.faithfulness import area
-from fxai_jax.numerics import cosine, gaussian_blur
+from fxai_jax.numerics import cosine
 from fxai_jax.runs.options import RunOptions
 from fxai_jax.runs.running import run
 from tests.evaluation.tiny import SIZE, pairs_of, upper_half

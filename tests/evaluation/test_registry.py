@@ -14,7 +14,8 @@ from fxai_jax.evaluation.registry import (
     choose,
     ranking_map,
 )
-from fxai_jax.numerics import gaussian_blur, split_sign
+from fxai_jax.filters import gaussian_blur
+from fxai_jax.numerics import split_sign
 
 
 def test_the_references_are_always_there():

@@ -17,14 +17,9 @@ from fxai_jax.array_types import (
     widened,
 )
 from fxai_jax.chunking import chunked_map
+from fxai_jax.filters import resize_bilinear
 from fxai_jax.inputs import apply, as_face, as_image, as_map, check_seam
-from fxai_jax.numerics import (
-    cosine,
-    is_constant,
-    min_max,
-    resize_bilinear,
-    safe_norm,
-)
+from fxai_jax.numerics import cosine, is_constant, min_max, safe_norm
 
 ChannelScore = Literal["cosine", "norm"]
 Activation = Float[Array, "i j"]

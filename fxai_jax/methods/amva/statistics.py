@@ -10,8 +10,9 @@ from jaxtyping import Array, Float
 
 from fxai_jax.array_types import Saliency, Score, result
 from fxai_jax.chunking import chunked_map
+from fxai_jax.filters import resize_bilinear
 from fxai_jax.inputs import as_float, as_map, check_finite
-from fxai_jax.numerics import is_constant, lower_median, resize_bilinear
+from fxai_jax.numerics import is_constant, lower_median
 
 Spread = Literal["release", "mad"]
 

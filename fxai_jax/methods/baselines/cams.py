@@ -30,12 +30,12 @@ from fxai_jax.array_types import (
     widened,
 )
 from fxai_jax.chunking import chunked_map
+from fxai_jax.filters import resize_bilinear
 from fxai_jax.inputs import apply, as_faces, check_seam
 from fxai_jax.numerics import (
     cosine,
     is_constant,
     min_max,
-    resize_bilinear,
     safe_norm,
     split_sign,
     unit_vector,

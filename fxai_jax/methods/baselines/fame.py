@@ -30,8 +30,9 @@ from fxai_jax.array_types import (
     result_dtype,
     widened,
 )
+from fxai_jax.filters import gaussian_blur
 from fxai_jax.inputs import apply, as_faces, as_number, as_threshold
-from fxai_jax.numerics import cosine, gaussian_blur, split_sign
+from fxai_jax.numerics import cosine, split_sign
 
 LUMA = (0.2989, 0.587, 0.114)  # as torchvision weighs red, green and blue
 BLUR = {"size": 49, "sigma": 7.7}
@@ -107,13 +108,14 @@ def perturb(
         return jnp.where(accepted, value, 1 - value)
 
     descent = jax.value_and_grad(loss)
+    enough = as_number(target, clean, "the target")
     optimizer = _largest_change(as_number(step, pixels, "the step"))
     memory = optimizer.init(pixels)  # of nothing: each step stands alone
 
     def advance(state):
         image, _, count, _ = state
         value, gradient = descent(image)
-        done = (value < as_number(target, value, "the target")) | (count >= iterations)
+        done = (value < enough) | (count >= iterations)
         change, _ = optimizer.update(jnp.where(done, 0, gradient), memory)
         image = optax.apply_updates(image, change)
         return image, value, jnp.where(done, count, count + 1), done

@@ -22,6 +22,7 @@ from fxai_jax.array_types import (
     result_dtype,
     widened,
 )
+from fxai_jax.filters import gaussian_blur
 from fxai_jax.inputs import (
     apply,
     as_faces,
@@ -30,7 +31,7 @@ from fxai_jax.inputs import (
     as_threshold,
     check_key,
 )
-from fxai_jax.numerics import cosine, gaussian_blur, split_sign
+from fxai_jax.numerics import cosine, split_sign
 
 MARGIN = 12  # pixels that a blur of 25 pixels reaches
 
