@@ -1622,11 +1622,12 @@ def _fails(tree: Path, test: str) -> bool:
         "-p",
         "no:cacheprovider",
     ]
+    programs = {"JAX_COMPILATION_CACHE_DIR": str(tree.parent / "programs")}
     places = {"PYTHONPATH": f"{tree}:{tree / 'conversion'}"}
     run = subprocess.run(
         [*command, test],
         cwd=tree,
-        env=os.environ | places,
+        env=programs | os.environ | places,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -143,3 +143,34 @@ def test_a_batch_size_shapes_the_program(unchecked):
 
     with pytest.raises(ValueError, match="batch_size was traced"):
         jax.jit(call)(jnp.arange(6.0), 2)
+
+
+@pytest.mark.parametrize("sweep", [chunked_sum, chunked_map])
+def test_a_gradient_keeps_one_chunk_at_a_time(sweep):
+    def deep(x):
+        for _ in range(20):
+            x = jnp.sin(x)
+        return x
+
+    def temporaries(length, **options):
+        def loss(x):
+            steps = jnp.arange(float(length))
+            found = sweep(lambda k: deep(k * x), steps, chunk_size=2, **options)
+            return jnp.sum(found)
+
+        program = jax.jit(jax.grad(loss)).lower(jnp.ones(5000)).compile()
+        return program.memory_analysis().temp_size_in_bytes
+
+    kept, again = (temporaries(64, rematerialise=again) for again in (False, True))
+    assert temporaries(64) == again < kept / 10
+
+
+@pytest.mark.parametrize("sweep", [chunked_sum, chunked_map])
+@pytest.mark.parametrize("chunk_size", [3, 4, None])
+def test_the_gradient_is_that_of_the_whole(rows, sweep, chunk_size):
+    def loss(rows, chunk_size):
+        found = sweep(wave, rows, chunk_size=chunk_size)
+        return sum(jnp.sum(jnp.cos(leaf)) for leaf in jax.tree.leaves(found))
+
+    found = jax.grad(loss)(rows, chunk_size)
+    np.testing.assert_allclose(found, jax.grad(loss)(rows, None), rtol=1e-4, atol=1e-5)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from fxai_jax import inputs, numerics
+from fxai_jax import filters, inputs, numerics
 from fxai_jax.backbones.layers import dropout
 from fxai_jax.methods import amva, fggb, frequency, plq, quality
 from fxai_jax.methods.baselines import cams, corrrise, fame, gradient, priors, xssab
@@ -55,10 +55,10 @@ def flat(image):
 
 MAPS = {
     "pixel_ranks": lambda m: numerics.pixel_ranks(KEY, m),
-    "gaussian_blur": numerics.gaussian_blur,
+    "gaussian_blur": filters.gaussian_blur,
     "min_max": numerics.min_max,
     "split_sign": numerics.split_sign,
-    "resize_bilinear": lambda m: numerics.resize_bilinear(m, (16, 40)),
+    "resize_bilinear": lambda m: filters.resize_bilinear(m, (16, 40)),
     "localisation": lambda m: patches.localisation(m, COARSE),
     "restoration_curve": lambda m: patches.restoration_curve(
         flat, KEY, *_faces(3), m, np.array(False), steps=3
@@ -398,3 +398,18 @@ def test_masked_pixels_of_an_image_are_refused(name, network, face, unchecked):
         CALLS[name](network, face, np.ma.array(face, mask=False)),
         CALLS[name](network, face, face),
     )
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float32])
+def test_a_threshold_is_one_number_in_the_type_of_cosines(dtype):
+    cosines = jnp.ones(3, dtype)
+    for given in (0.5, np.float64(0.5), np.float32(0.5), jnp.array(0.5, jnp.float16)):
+        found = inputs.as_threshold(given, cosines)
+        assert (found.dtype, float(found)) == (dtype, 0.5)
+    mapped = jax.vmap(lambda t: inputs.as_threshold(t, cosines))(jnp.array([0.1, 0.2]))
+    assert mapped.shape == (2,)
+    with pytest.raises(ValueError, match=r"one number, got the shape \(2,\)"):
+        inputs.as_threshold(np.array([0.1, 0.2]), cosines)
+    for wrong in (1.1, np.nan, -np.inf):
+        with pytest.raises(ValueError, match="a cosine in"):
+            inputs.as_threshold(wrong, cosines)

@@ -66,6 +66,29 @@ def test_dropout_zeroes_the_share_it_is_told(key):
     assert abs(counts[0] / 20_000 - 0.3) < 0.02
 
 
+def test_a_rate_of_dropout_may_be_traced_and_mapped(key):
+    rates = jnp.array([0.0, 0.2, 0.7])
+    found = jax.jit(jax.vmap(lambda rate: dropout(jnp.ones(999), rate, key)))(rates)
+    for rate, row in zip(rates[1:], found[1:], strict=True):
+        np.testing.assert_array_equal(row, dropout(jnp.ones(999), float(rate), key))
+    np.testing.assert_array_equal(found[0], 1)
+
+
+@pytest.mark.parametrize(
+    ("rate", "key", "message"),
+    [
+        (0.5, 3, "expected a typed key, got int 3"),
+        (0.5, np.zeros(2, np.uint32), "a legacy key; wrap it"),
+        (0.5, None, "needs a key"),
+        (1.0, 3, r"must be in \[0, 1\), got 1.0"),
+        (np.array([0.1, 0.2]), 3, "must be in"),
+    ],
+)
+def test_wrong_keys_and_rates_are_one_sentence(rate, key, message, unchecked):
+    with pytest.raises(ValueError, match=message):
+        dropout(jnp.ones(9), rate, key)
+
+
 @pytest.mark.parametrize(
     ("options", "parameters"),
     [

@@ -85,7 +85,8 @@ def test_equals_the_slow_oracle(embed, pair, gradient):
 @pytest.mark.parametrize(("probe", "gallery"), PAIRS)
 def test_golden_maps_of_the_shipped_network(model, explain, probe, gallery, gradient):
     reference = golden("fggb")
-    call = partial(explain, model, gradient=gradient, threshold=0.4, chunk_size=16)
+    options = {"threshold": np.float32(0.4), "chunk_size": 16}
+    call = partial(explain, model, gradient=gradient, **options)
     expected = reference[f"{probe}__{gallery}_{gradient}"]
     errors = (
         relative(call(face, sample_face(gallery)).signed, expected)

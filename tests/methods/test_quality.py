@@ -186,7 +186,7 @@ def test_scaled_quality():
 
 def test_the_standard_error_is_the_spread_over_keys(many, key):
     for name in (*WHOLE, "a_partial"):
-        found = many(jax.random.split(key, 200), sample_face(name))
+        found = many(jax.random.split(key, 100), sample_face(name))
         spread = found.quality.std(ddof=1)
         assert 1 / 1.5 < found.standard_error.mean() / spread < 1.5, name
 

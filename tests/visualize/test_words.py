@@ -90,7 +90,7 @@ def test_what_would_move_or_hide_words_is_escaped():
 
 def test_names_of_any_bytes_are_drawn(rng, tmp_path):
     """Names that are not UTF-8, as Python gives them, and lone surrogates."""
-    names = [os.fsdecode(rng.bytes(12)) for _ in range(30)]
+    names = [os.fsdecode(rng.bytes(12)) for _ in range(12)]
     names += ["", "\ud800", os.fsdecode("张".encode("gbk")) + ".png"]
     assert drawable(names[-1]) == r"\xd5\xc5.png"
     qualities = np.linspace(0, 1, len(names))

@@ -52,7 +52,7 @@ def test_maps_manifest_and_figure_are_those_of_the_method(tmp_path, capsys, save
         [sample_face(n) for n in ("a_1", "c_1")],
     )
     for side, pair in (("probe", faces), ("gallery", faces[::-1])):
-        expected = explain(model, *pair, threshold=-0.5)
+        expected = explain(model, *pair, threshold=np.float32(-0.5))
         for field, value in expected._asdict().items():
             assert relative(maps[f"{side}_{field}"], value) < 0.02, (side, field)
     figure = saved["fggb_a_1_c_1.pdf"]

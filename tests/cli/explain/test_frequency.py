@@ -30,7 +30,7 @@ def test_influences_and_figure_are_those_of_the_method(tmp_path, capsys, saved):
     bands = frequency.radial_bands((112, 112), width=8, corners="drop")
     np.testing.assert_array_equal(arrays["edges"], bands.edges)
     np.testing.assert_array_equal(arrays["coefficients"], bands.coefficients)
-    explain = jax.jit(partial(frequency.explain, perturb="both"))
+    explain = jax.jit(partial(frequency.explain, perturb="both", chunk_size=5))
     model, faces = (
         load_backbone("mobilefacenet"),
         [sample_face(n) for n in ("a_1", "a_2")],

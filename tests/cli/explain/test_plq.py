@@ -9,7 +9,7 @@ import numpy as np
 from fxai_jax.cards import load_card
 from fxai_jax.checkpoints import load_backbone
 from fxai_jax.data.samples import sample_face, sample_path
-from fxai_jax.explain.plq import quality_constants
+from fxai_jax.explain.plq import compile_plq, quality_constants
 from fxai_jax.methods import plq
 from fxai_jax.runs.keys import image_key
 from tests.cli.commands import results, run
@@ -54,7 +54,12 @@ def test_a_saturated_quality_is_reported(tmp_path, capsys):
     assert "saturated" in capsys.readouterr().err
 
 
-def test_faces_of_one_name_keep_their_own_results(tmp_path):
+def test_faces_of_one_name_keep_their_own_results(tmp_path, monkeypatch):
+    card = load_card("mobilefacenet")
+    compiled = compile_plq(load_backbone("mobilefacenet"), card, passes=3)
+    monkeypatch.setattr(
+        "fxai_jax.cli.explain.plq.compile_plq", lambda *_, **options: compiled
+    )
     copies, out = {}, tmp_path / "out"
     for folder, name, face in (
         ("anna", "1.png", "a_1"),
