@@ -102,7 +102,7 @@ def check_forward(found, expected):
 
 
 def _iresnet_stages(model, image):
-    x = model.prelu(model.bn1(model.conv1(model.input(image))))
+    x = model.prelu(model.bn1(model.conv1(model.input(image, image.dtype))))
     maps = []
     for stage in (model.layer1, model.layer2, model.layer3, model.layer4):
         x = stage(x)
@@ -111,7 +111,9 @@ def _iresnet_stages(model, image):
 
 
 def _facenet_stages(model, image):
-    x = model.conv2d_2b(model.conv2d_2a(model.conv2d_1a(model.input(image))))
+    x = model.conv2d_2b(
+        model.conv2d_2a(model.conv2d_1a(model.input(image, image.dtype)))
+    )
     x = model.conv2d_3b(max_pool(x, 3, 2))
     stem = model.conv2d_4b(model.conv2d_4a(x))
     first = model.mixed_6a(model.repeat_1(stem))
@@ -122,7 +124,7 @@ def _facenet_stages(model, image):
 def _vit_stages(model, image):
     features = model.features(image)
     size, rows = model.patch, features.shape[0]
-    cut = model.input(image)[: rows * size, : rows * size]
+    cut = model.input(image, image.dtype)[: rows * size, : rows * size]
     pixels = cut.reshape(rows, size, rows, size, 3).swapaxes(1, 2)
     tokens = model.patch_embed(pixels.reshape(rows * rows, -1)) + model.pos_embed[...]
     maps = []
@@ -133,7 +135,7 @@ def _vit_stages(model, image):
 
 
 def _mobilefacenet_stages(model, image):
-    x = model.conv2_dw(model.conv1(model.input(image)))
+    x = model.conv2_dw(model.conv1(model.input(image, image.dtype)))
     maps = [x]
     for down, same in (
         (model.conv_23, model.conv_3),
