@@ -126,12 +126,10 @@ def activation(
     scores = channel_scores(
         model, image, features, score=score, baseline=baseline, chunk_size=chunk_size
     )
-    dtype = result_dtype(image, features)
-    terms = (
-        widened(x).astype(result_dtype(widened(x), scores)) for x in (features, scores)
-    )
+    wide = widened(scores)
+    terms = features.astype(wide.dtype), wide
     found = jnp.einsum("ijk,k->ij", *terms, precision=lax.Precision.HIGHEST)
-    return found.astype(dtype)
+    return found.astype(scores.dtype)
 
 
 def activation_map(activation: Activation, size: tuple[int, int]) -> Saliency:
