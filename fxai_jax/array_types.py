@@ -19,6 +19,7 @@ import jax
 import jax.export
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, Key
 
 Image = Float[Array | np.ndarray, "h w c"]
@@ -129,7 +130,7 @@ def result_dtype(*arrays: Float[Array | np.ndarray, "..."]) -> np.dtype:
         return jnp.result_type(*(x.dtype for x in arrays))
 
 
-def cast(tree: Any, dtype: np.dtype) -> Any:
+def cast(tree: Any, dtype: DTypeLike) -> Any:
     """A result with all its numbers in one type.
 
     Example:
