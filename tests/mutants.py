@@ -469,7 +469,7 @@ fxai_jax/backbones/layers.py > tests/backbones/test_mobilefacenet.py
 
 # dropout: what is left is not scaled up
 fxai_jax/backbones/layers.py > tests/backbones/test_mobilefacenet.py
--    return jnp.where(kept, x / left.astype(x.dtype), 0)
+-    return jnp.where(kept, x / (1 - jnp.asarray(rate, x.dtype)), 0)
 +    return jnp.where(kept, x, 0)
 
 # sweeps: a gradient keeps what every chunk computed

@@ -205,9 +205,9 @@ def dropout(x: Embedding, rate: float | Score, key: PRNGKey | None) -> Embedding
     if key is None:
         raise ValueError(f"dropout at rate {rate} needs a key: key=jax.random.key(0)")
     check_key(key)
-    left = 1 - jnp.asarray(rate, widened(x).dtype)
-    kept = jax.random.bernoulli(key, left, x.shape)
-    return jnp.where(kept, x / left.astype(x.dtype), 0)
+    # In float32 always: the same entries fall out whatever the type of x.
+    kept = jax.random.bernoulli(key, 1 - jnp.asarray(rate, jnp.float32), x.shape)
+    return jnp.where(kept, x / (1 - jnp.asarray(rate, x.dtype)), 0)
 
 
 def max_pool(x: Map, size: int, stride: int) -> FeatureMap:

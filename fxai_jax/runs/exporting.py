@@ -47,6 +47,7 @@ def export(
 
     Example:
         >>> model = load_backbone("mobilefacenet")
+        >>> from fxai_jax.methods import fggb
         >>> program = export(fggb.explain, model, threshold=0.45, chunk_size=16)
         >>> len(program.platforms), program.out_avals[0].shape
         (3, (n, 112, 112))
