@@ -37,7 +37,7 @@ from fxai_jax.inputs import (
     check_finite,
 )
 from fxai_jax.methods.quality import SerFiq, scale_quality, ser_fiq
-from fxai_jax.numerics import safe_norm, unit_vector
+from fxai_jax.numerics import unit_vector
 
 Regression = Literal["uniform", "minimum_norm"]
 Gradient = Float[Array, "h w c"]
@@ -282,9 +282,10 @@ def _gradient(
     transform, node_weights = _NODES[regression]
     embedding, pullback = jax.vjp(lambda x: transform(widened(apply(embed, x))), image)
     weights = node_weights(embedding, as_number(quality, embedding, "the quality"))
-    # Of norm 1: a network in half precision would round small gradients to 0.
-    pulled = pullback(unit_vector(weights))[0].astype(weights.dtype)
-    return pulled * safe_norm(weights) / GREY_LEVELS
+    # Scaled to 1: a network in half precision would round small gradients to 0.
+    largest = jnp.max(jnp.abs(weights))
+    pulled = pullback(weights / jnp.where(largest > 0, largest, 1))[0]
+    return pulled.astype(weights.dtype) * largest / GREY_LEVELS
 
 
 def _uniform(embedding: Embedding, quality: Score) -> Embedding:
