@@ -106,7 +106,10 @@ def test_the_shipped_network_runs_on_four_devices_without_collectives(name):
     call = over_batch(calls[name])
     compiled = call.lower(model, placed, placed).compile()
     assert not re.findall(COLLECTIVES, compiled.as_text())
-    assert_alike(compiled(model, placed, placed), call(model, faces, faces))
+    found, expected = compiled(model, placed, placed), call(model, faces, faces)
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        # A batch of one rounds otherwise than a batch of four, next to kinks visibly.
+        assert np.linalg.norm(a - b) <= 3e-3 * np.linalg.norm(b) + 1e-6
 
 
 def test_every_mode_of_differentiation(method, model, pairs):

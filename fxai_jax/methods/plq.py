@@ -142,7 +142,7 @@ def explain(
     quality = scale_quality(widened(raw.quality), alpha=alpha, center=center)
     gradient = _gradient(model, image, quality, regression)
     result = PixelQuality(
-        map=quality_map(gradient, gamma=gamma),
+        map=_map(gradient, gamma),
         quality=quality,
         gradient=gradient,
         embedding_sum=jnp.sum(unit_vector(widened(model(image)))),
@@ -222,12 +222,7 @@ def quality_map(gradient: Gradient, *, gamma: float | Score = 7.5) -> Saliency:
         Terhörst et al., arXiv 2110.11001; the authors' script (gamma 7.5).
     """
     gradient = as_image(gradient, "the gradient")
-    magnitude = jnp.mean(jnp.abs(widened(gradient)), axis=-1)
-    gamma = as_number(gamma, magnitude, "gamma")
-    # odds / (1 + odds) keeps apart small values that 1 - 1 / (1 + odds) rounds to 0
-    odds = jnp.square(10.0 ** (gamma / 2) * magnitude)
-    odds = jnp.minimum(odds, jnp.finfo(odds.dtype).max)
-    return (odds / (1 + odds)).astype(gradient.dtype)
+    return _map(gradient, gamma).astype(gradient.dtype)
 
 
 def calibrate(
@@ -286,6 +281,16 @@ def _gradient(
     largest = jnp.max(jnp.abs(weights))
     pulled = pullback(weights / jnp.where(largest > 0, largest, 1))[0]
     return pulled.astype(weights.dtype) * largest / GREY_LEVELS
+
+
+def _map(gradient: Gradient, gamma: float | Score) -> Saliency:
+    """`quality_map` in float32 at least; NaN where the gradient is."""
+    magnitude = jnp.mean(jnp.abs(widened(gradient)), axis=-1)
+    gamma = as_number(gamma, magnitude, "gamma")
+    # odds / (1 + odds) keeps apart small values that 1 - 1 / (1 + odds) rounds to 0
+    odds = jnp.square(10.0 ** (gamma / 2) * magnitude)
+    odds = jnp.minimum(odds, jnp.finfo(odds.dtype).max)
+    return odds / (1 + odds)
 
 
 def _uniform(embedding: Embedding, quality: Score) -> Embedding:

@@ -274,3 +274,25 @@ def lead(gradient):
 def test_an_unknown_regression_is_refused(smooth, images):
     with pytest.raises(ValueError, match=r"one of .*minimum_norm.* got 'ridge'"):
         plq.quality_gradient(smooth, images[0], jnp.array(1.0), regression="ridge")
+
+
+def test_a_quality_that_is_not_a_number_has_no_map(images):
+    """Passes that are all alike: the same result with and without jit."""
+
+    class Alike:
+        def __call__(self, image):
+            return self.head(self.features(image))
+
+        def features(self, image):
+            return jnp.asarray(image)[::4, ::4]
+
+        def head(self, features, *, dropout_rate=0.0, key=None):
+            kept = dropout(features.reshape(-1), dropout_rate, key)
+            return jnp.ones(4) * jnp.sum(kept)
+
+    def call(image):
+        return plq.explain(Alike(), jax.random.key(0), image, passes=4)
+
+    for found in (call(images[0]), jax.jit(call)(images[0])):
+        assert np.isnan(found.quality)
+        assert np.isnan(found.map).all()
