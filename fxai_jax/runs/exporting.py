@@ -8,6 +8,9 @@ import jax
 import jax.numpy as jnp
 from jax import export as jax_export
 
+PLATFORMS = {"cpu", "cuda", "rocm", "tpu"}
+"""What a program can be lowered for."""
+
 PER_EXAMPLE = ("key", "image", "probe", "gallery")
 """Arguments that every example of a batch has its own of."""
 
@@ -43,7 +46,7 @@ def export(
         The program; ``in_avals`` tells the arguments.
 
     Raises:
-        ValueError: If an option is unknown, or missing.
+        ValueError: If a platform or an option is unknown, or an option missing.
 
     Example:
         >>> model = load_backbone("mobilefacenet")
@@ -52,6 +55,10 @@ def export(
         >>> len(program.platforms), program.out_avals[0].shape
         (3, (n, 112, 112))
     """
+    if isinstance(platforms, str) or not {*platforms} <= PLATFORMS:
+        raise ValueError(
+            f"platforms are a list of {sorted(PLATFORMS)}, got {platforms!r}"
+        )
     names = _arguments(method, options)
     tree = jax.tree.structure(model)
 

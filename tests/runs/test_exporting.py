@@ -123,6 +123,7 @@ def test_networks_and_results_serialise_as_they_are():
     [
         (frequency.explain, {}, "fix it: masks="),
         (fggb.explain, {"chunk": 3}, "no option 'chunk'"),
+        (fggb.explain, {"platforms": ["gpu"]}, "list of .*'cuda'"),
     ],
 )
 def test_missing_and_unknown_options_are_refused(model, method, options, message):
