@@ -6,7 +6,6 @@ not, and nothing is checked.
 """
 
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -201,37 +200,6 @@ def check_key(key: Any) -> None:
     raise ValueError(f"expected a typed key, got {found}; {todo}")
 
 
-def check_seam(model: Any) -> None:
-    """Refuses a model without the seam of `fxai_jax.array_types.FaceModel`."""
-    missing = [x for x in ("features", "head") if not callable(getattr(model, x, None))]
-    if missing:
-        raise ValueError(
-            "this method needs a face model with features and head, and "
-            f"{type(model).__name__} has no {' and no '.join(missing)}; pass a "
-            "backbone, or a class with model(x) == model.head(model.features(x))"
-        )
-
-
-def apply(fun: Callable, image: Pixels) -> Any:
-    """The network's first answer; what it cannot take is said with the image's shape.
-
-    A network in training mode is refused: its batch norm would normalise by one image,
-    and its dropout would scatter what is explained.
-    """
-    if training := in_training(getattr(fun, "__self__", fun)):
-        raise ValueError(
-            f"the network is in training mode ({training}); call its eval() first"
-        )
-    try:
-        return fun(image)
-    except (TypeError, ValueError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise ValueError(
-            f"the network fails on an image of shape {image.shape} and type "
-            f"{image.dtype} ({reason}); pass one of the size and type it was made for"
-        ) from error
-
-
 def is_concrete(values: Any) -> bool:
     """Whether the values are known, not traced."""
     return not isinstance(values, jax.core.Tracer)
@@ -287,28 +255,3 @@ def _warn(text: str) -> None:
     if text not in _WARNED:
         warnings.warn(text, stacklevel=5)  # the caller of the method
         _WARNED.add(text)
-
-
-def in_training(module: Any) -> str | None:
-    """The flag that says that a network is in training mode, and where it was found."""
-    # Flags of flax.nnx; they are no arrays, so they are known under a trace as well.
-    waiting, seen = [module], set()
-    while waiting:
-        node = waiting.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, list | tuple):
-            waiting += node
-        elif isinstance(node, dict):
-            waiting += node.values()
-        elif type(node).__module__.partition(".")[0] not in _PLAIN:
-            fields = getattr(node, "__dict__", {})
-            for flag in ("use_running_average", "deterministic"):
-                if fields.get(flag) is False:
-                    return f"{flag}=False in {type(node).__name__}"
-            waiting += fields.values()
-    return None
-
-
-_PLAIN = {"builtins", "numpy", "jax", "jaxlib", "functools", "types"}

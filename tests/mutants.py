@@ -103,9 +103,9 @@ fxai_jax/methods/quality.py > tests/methods/test_quality.py
 +    quality = _quality(total / (passes * passes))
 
 # SER-FIQ: a head that uses no key is taken
-fxai_jax/methods/quality.py > tests/methods/test_quality.py
--    if not any(drawn is used for step in program.eqns for used in step.invars):
-+    if not program.eqns:
+fxai_jax/calling.py > tests/methods/test_quality.py
+-    return any(last is used for step in program.eqns for used in step.invars)
++    return bool(program.eqns)
 
 # SER-FIQ: passes that are all alike have a quality
 fxai_jax/methods/quality.py > tests/methods/test_quality.py
@@ -543,7 +543,7 @@ fxai_jax/inputs.py > tests/test_inputs.py
 +    if not -0.1 <= known.min():
 
 # models: a network in training mode is taken
-fxai_jax/inputs.py > tests/test_inputs.py
+fxai_jax/calling.py > tests/test_inputs.py
 -                if fields.get(flag) is False:
 +                if fields.get(flag) is True:
 

@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-LEAVES = {"array_types", "inputs", "numerics", "filters", "chunking", "spectra"}
+LEAVES = {"array_types", "inputs", "calling", "numerics", "filters", "chunking"}
+LEAVES |= {"spectra"}
 ARROWS = {
     "array_types": set(),
     "chunking": {"array_types"},
     "spectra": {"array_types"},
     "inputs": {"array_types"},
+    "calling": {"inputs"},
     "numerics": {"array_types", "inputs"},
     "filters": {"array_types", "inputs"},
     "holes": set(),
@@ -25,7 +27,7 @@ ARROWS = {
     "card_limits": set(),
     "cards": {"card_limits", "writing"},
     "runs": {"array_types", "cards", "data", "writing"},
-    "own": {"array_types", "cards", "inputs", "runs"},
+    "own": {"array_types", "calling", "cards", "inputs", "runs"},
     "checkpoints": {"array_types", "arrays", "backbones", "cards", "own", "writing"},
     "networks": {"arrays", "cards", "checkpoints", "own"},
     "explain": {"array_types", "cards", "methods", "metrics", "runs"},
@@ -88,6 +90,7 @@ FOREIGN = {
     "chunking": {"jax", "jaxtyping", "numpy"},
     "spectra": {"jax", "jaxtyping", "numpy"},
     "inputs": {"jax", "jaxtyping", "numpy"},
+    "calling": {"jax"},
     "numerics": {"jax", "jaxtyping", "numpy"},
     "filters": {"jax", "jaxtyping", "numpy"},
     "methods": {"jax", "jaxtyping", "lazy_loader", "numpy", "optax"},

@@ -27,8 +27,9 @@ from fxai_jax.array_types import (
     result_dtype,
     widened,
 )
+from fxai_jax.calling import apply
 from fxai_jax.chunking import chunked_sum
-from fxai_jax.inputs import apply, as_faces, as_threshold
+from fxai_jax.inputs import as_faces, as_threshold
 from fxai_jax.numerics import safe_norm, split_sign, unit_vector
 
 GradientForm = Literal["absolute", "signed", "split"]

@@ -33,15 +33,9 @@ from fxai_jax.array_types import (
     result_dtype,
     widened,
 )
+from fxai_jax.calling import apply
 from fxai_jax.chunking import chunked_map
-from fxai_jax.inputs import (
-    apply,
-    as_faces,
-    as_float,
-    as_image,
-    as_number,
-    as_region,
-)
+from fxai_jax.inputs import as_faces, as_float, as_image, as_number, as_region
 from fxai_jax.numerics import cosine
 from fxai_jax.spectra import half_spectrum, image_without
 

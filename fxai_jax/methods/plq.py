@@ -28,14 +28,8 @@ from fxai_jax.array_types import (
     result,
     widened,
 )
-from fxai_jax.inputs import (
-    apply,
-    as_face,
-    as_float,
-    as_image,
-    as_number,
-    check_finite,
-)
+from fxai_jax.calling import apply
+from fxai_jax.inputs import as_face, as_float, as_image, as_number, check_finite
 from fxai_jax.methods.quality import SerFiq, scale_quality, ser_fiq
 from fxai_jax.numerics import unit_vector
 

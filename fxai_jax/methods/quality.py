@@ -28,15 +28,14 @@ from fxai_jax.array_types import (
     result_dtype,
     widened,
 )
+from fxai_jax.calling import apply, check_seam, uses_last
 from fxai_jax.chunking import chunked_map
 from fxai_jax.inputs import (
-    apply,
     as_face,
     as_float,
     as_number,
     check_finite,
     check_key,
-    check_seam,
     is_concrete,
 )
 from fxai_jax.numerics import unit_vector
@@ -217,16 +216,14 @@ def _check_dropout(
 ) -> None:
     if is_concrete(rate) and not (np.ndim(rate) == 0 and 0 < rate < 1):
         raise ValueError(f"the rate of dropout must be in (0, 1), got {rate}")
-    # Asked of the traced program, so that it is refused under `jax.jit` as well.
     try:
-        program = jax.make_jaxpr(one_pass)(key).jaxpr
+        drawn = uses_last(one_pass, key)
     except TypeError as error:
         raise ValueError(
             f"the head fails with dropout ({error}); it takes features, dropout_rate "
             "and key, as fxai_jax.array_types.FaceModel"
         ) from error
-    (drawn,) = program.invars
-    if not any(drawn is used for step in program.eqns for used in step.invars):
+    if not drawn:
         raise ValueError(
             "the head of this network does not use its key, so it has no dropout: all "
             "passes would be alike and SER-FIQ would measure nothing; take a network "

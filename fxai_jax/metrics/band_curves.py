@@ -17,9 +17,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from fxai_jax.array_types import Embedder, Image, Perturb, Score
+from fxai_jax.calling import apply
 from fxai_jax.chunking import chunked_map
 from fxai_jax.inputs import (
-    apply,
     as_array,
     as_float,
     as_pair,

@@ -19,8 +19,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from fxai_jax.array_types import Embedder, Image, PRNGKey, Saliency, Score, result
+from fxai_jax.calling import apply
 from fxai_jax.chunking import chunked_map
-from fxai_jax.inputs import apply, as_bool, as_map, as_pair, as_region, check_key
+from fxai_jax.inputs import as_bool, as_map, as_pair, as_region, check_key
 from fxai_jax.numerics import centred_ranks, cosine, pixel_ranks
 
 

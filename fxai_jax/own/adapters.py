@@ -16,7 +16,7 @@ import jax
 from jax.tree_util import Partial
 
 from fxai_jax.array_types import Embedder, Embedding, FaceModel, FeatureMap, Image
-from fxai_jax.inputs import in_training
+from fxai_jax.calling import in_training
 
 _HERE = object()
 """Stands among the static leaves where an array was."""

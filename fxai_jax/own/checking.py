@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from fxai_jax.array_types import Embedder
-from fxai_jax.inputs import Pixels, as_image, in_training
+from fxai_jax.calling import in_training, uses_last
+from fxai_jax.inputs import Pixels, as_image
 from fxai_jax.own.adapters import has_seam, is_argument
 from fxai_jax.own.importing import reason
 from fxai_jax.runs.compiling import compile_timed
@@ -181,11 +182,9 @@ def _no_dropout(model: Any, features: Shape) -> str:
 
     fun, *given = _closed(dropped, model)
     try:
-        program = jax.make_jaxpr(fun)(*given, features, jax.random.key(0)).jaxpr
+        used = uses_last(fun, *given, features, jax.random.key(0))
     except Exception as error:  # a head of other arguments, or layers
         return f"it fails with dropout_rate and key ({reason(error)})"
-    key = program.invars[-1]
-    used = any(key is each for step in program.eqns for each in step.invars)
     return "" if used else "it does not use its key"
 
 

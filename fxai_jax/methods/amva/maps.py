@@ -16,9 +16,10 @@ from fxai_jax.array_types import (
     result_dtype,
     widened,
 )
+from fxai_jax.calling import apply, check_seam
 from fxai_jax.chunking import chunked_map
 from fxai_jax.filters import resize_bilinear
-from fxai_jax.inputs import apply, as_face, as_image, as_map, check_seam
+from fxai_jax.inputs import as_face, as_image, as_map
 from fxai_jax.numerics import cosine, is_constant, min_max, safe_norm
 
 ChannelScore = Literal["cosine", "norm"]

@@ -29,9 +29,10 @@ from fxai_jax.array_types import (
     result_dtype,
     widened,
 )
+from fxai_jax.calling import apply, check_seam
 from fxai_jax.chunking import chunked_map
 from fxai_jax.filters import resize_bilinear
-from fxai_jax.inputs import apply, as_faces, check_seam
+from fxai_jax.inputs import as_faces
 from fxai_jax.numerics import (
     cosine,
     is_constant,

@@ -24,8 +24,9 @@ from fxai_jax.array_types import (
     result_dtype,
     widened,
 )
+from fxai_jax.calling import apply
 from fxai_jax.chunking import chunked_map, chunked_sum
-from fxai_jax.inputs import apply, as_faces, check_key
+from fxai_jax.inputs import as_faces, check_key
 from fxai_jax.numerics import centred_ranks, cosine, split_sign
 
 Origins = Int[Array, "p 2"]

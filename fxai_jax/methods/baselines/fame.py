@@ -30,8 +30,9 @@ from fxai_jax.array_types import (
     result_dtype,
     widened,
 )
+from fxai_jax.calling import apply
 from fxai_jax.filters import gaussian_blur
-from fxai_jax.inputs import apply, as_faces, as_number, as_threshold
+from fxai_jax.inputs import as_faces, as_number, as_threshold
 from fxai_jax.numerics import cosine, split_sign
 
 LUMA = (0.2989, 0.587, 0.114)  # as torchvision weighs red, green and blue

@@ -22,15 +22,9 @@ from fxai_jax.array_types import (
     result_dtype,
     widened,
 )
+from fxai_jax.calling import apply
 from fxai_jax.filters import gaussian_blur
-from fxai_jax.inputs import (
-    apply,
-    as_faces,
-    as_image,
-    as_map,
-    as_threshold,
-    check_key,
-)
+from fxai_jax.inputs import as_faces, as_image, as_map, as_threshold, check_key
 from fxai_jax.numerics import cosine, split_sign
 
 MARGIN = 12  # pixels that a blur of 25 pixels reaches

@@ -22,7 +22,8 @@ from fxai_jax.array_types import (
     result_dtype,
     widened,
 )
-from fxai_jax.inputs import apply, as_faces, as_threshold
+from fxai_jax.calling import apply
+from fxai_jax.inputs import as_faces, as_threshold
 from fxai_jax.numerics import unit_vector
 
 
