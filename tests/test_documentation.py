@@ -78,11 +78,12 @@ def test_no_example_is_skipped(name):
 def test_the_python_of_the_readme_runs():
     text = (ROOT / "README.md").read_text("utf-8")
     code = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
-    faces = np.stack([sample_face(name) for name in ("a_1", "b_1")])
+    # The text shards these over all devices, which their number must divide.
+    faces = np.stack([sample_face(name) for name in ("a_1", "a_2", "b_1", "c_1")])
     scope = {"probes": faces, "galleries": faces[::-1]}
     exec(compile(code, "README.md", "exec"), scope)
     assert scope["result"].similarity.shape == (112, 112)
-    assert scope["results"].signed.shape == (2, 112, 112)
+    assert scope["results"].signed.shape == (4, 112, 112)
     assert scope["quality"].map.shape == (112, 112)
     assert scope["attention"].shape == (7, 7)
     assert scope["influence"].directed.shape == (15,)
