@@ -337,6 +337,7 @@ def scribbled(rng, value):
     return others[rng.integers(len(others))]
 
 
+@pytest.mark.slow
 def test_a_scribbled_card_is_read_or_refused(folder, rng):
     card = json.loads((folder / "card.json").read_text())
     for _ in range(60):

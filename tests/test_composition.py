@@ -112,6 +112,7 @@ def test_the_shipped_network_runs_on_four_devices_without_collectives(name):
         assert np.linalg.norm(a - b) <= 3e-3 * np.linalg.norm(b) + 1e-6
 
 
+@pytest.mark.slow
 def test_every_mode_of_differentiation(method, model, pairs):
     """Forward and reverse mode agree, in the second order too."""
     a, b = pairs[:, 0]
@@ -135,6 +136,7 @@ def test_every_mode_of_differentiation(method, model, pairs):
     assert 0 < np.abs(np.asarray(forward)).max() < np.inf
 
 
+@pytest.mark.slow
 def test_parameters_are_differentiated_through_an_explanation(method, model, pairs):
     a, b = pairs[:, 0]
 

@@ -38,6 +38,7 @@ def packed(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_a_card_that_the_commands_use(folder, packed, tmp_path, capsys):
     net, passes = tmp_path / "net", ("--passes", 20)
     run(

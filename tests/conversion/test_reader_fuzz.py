@@ -124,6 +124,7 @@ def check(rng, path, part, pack, count):
     print(outcomes, f"peak {peak / 2**20:.1f} MiB")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["zip", "legacy", "safetensors", "pickle", "header"])
 def test_mutated_files(tmp_path, rng, target):
     part, pack = packed(target, small_files(rng)[0])

@@ -106,6 +106,7 @@ def test_a_reference_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
         compare("mobilefacenet", tmp_path / "golden.npz")
 
 
+@pytest.mark.slow
 def test_a_damaged_reference_is_refused(tmp_path, rng):
     path = tmp_path / "golden.npz"
     whole = archive(zipfile.ZIP_DEFLATED, images=FACE, embeddings=ONES)

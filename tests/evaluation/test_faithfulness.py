@@ -389,6 +389,7 @@ def test_the_best_explainers_stand_out_whatever_the_priors_do(pairs, preset):
         assert bands == ["XSSAB", "CENTRED-GAUSSIAN"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("made_up")
 def test_thresholds_of_a_sweep_share_one_program_for_each_explainer(
     model, pairs, monkeypatch

@@ -230,6 +230,7 @@ def test_the_report_skips_pairs_that_nobody_can_be_patched_into(model):
         plan(listed.take(np.array([0, 1])))
 
 
+@pytest.mark.slow
 def test_a_report_says_how_large_the_patches_are(pairs, model):
     with protocol_with(FINDS) as protocol:
         report = evaluate(protocol, pairs, backbone=network(model))

@@ -20,6 +20,7 @@ def listed(rng):
     return network(model), pairs
 
 
+@pytest.mark.slow
 def test_the_report_has_two_tables_and_two_charts(listed):
     backbone, pairs = listed
     protocol = Quality(maps=("centred-gaussian",), fmr=0.5, passes=4, steps=2, draws=2)

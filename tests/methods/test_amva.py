@@ -103,6 +103,7 @@ def test_activation_is_the_weighted_sum_of_the_features(smooth, images):
     assert relative(amva.activation(smooth, images[0]), expected) < 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a_1", "a_partial"])
 def test_golden_maps_of_the_shipped_network(model, shipped_scores, name):
     reference = golden("amva")
@@ -147,6 +148,7 @@ def test_degenerate_images_and_embeddings_give_finite_activations(smooth, images
     np.testing.assert_array_equal(zero, 0)
 
 
+@pytest.mark.slow
 def test_jit_chunks_batches_and_devices_change_nothing(smooth, images):
     call = partial(amva.activation, smooth)
     compiled = jax.jit(call)
@@ -174,6 +176,7 @@ def test_equal_maps_do_not_vary(maps):
     assert_close(found, (maps[0], 0 * maps[0], maps[0], 0 * maps[0]), 1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spread", SPREADS)
 def test_strips_equal_whole_maps(rng, spread):
     activations = jnp.asarray(rng.normal(size=(9, 7, 7)), jnp.float32)

@@ -129,6 +129,7 @@ def test_chunks_agree_on_the_shipped_network(model, explain, gradient):
         assert_close(call(chunk_size=chunk_size), whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gradient", FORMS)
 def test_jit_vmap_and_chunks_change_nothing(embed, pair, gradient):
     call = partial(fggb.explain, embed, threshold=0.2, gradient=gradient)

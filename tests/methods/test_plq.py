@@ -161,6 +161,7 @@ def test_explain_is_its_parts(smooth, images, key):
     assert found.map.max() <= 1
 
 
+@pytest.mark.slow
 def test_jit_chunks_batches_and_devices_change_nothing(smooth, images, key):
     def call(index, image, chunk_size=None):
         folded = jax.random.fold_in(key, index)

@@ -131,6 +131,7 @@ def test_orders_are_stable_and_descending(rng):
     np.testing.assert_array_equal(influence_order(jnp.asarray(influence)), expected)
 
 
+@pytest.mark.slow
 def test_jit_chunks_batches_and_devices_change_nothing(rng, embed, pairs, masks):
     orders = np.stack([rng.permutation(len(masks)) for _ in range(8)]).astype(np.int32)
 

@@ -179,6 +179,7 @@ def test_fillings(images):
     np.testing.assert_allclose(jnp.sqrt(variance), faithfulness.BLUR_SIGMA, rtol=0.03)
 
 
+@pytest.mark.slow
 def test_jit_chunks_batches_and_devices_change_nothing(key, embed, images, maps):
     keys = jax.random.split(key, 8)
     maps = jnp.asarray(maps)

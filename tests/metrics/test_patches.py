@@ -209,6 +209,7 @@ def test_ties_depend_on_the_key_alone(key, embed, faces):
     assert not np.allclose(other, found, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_jit_chunks_batches_and_devices_change_nothing(rng, key, embed, faces, maps):
     keys = jax.random.split(key, 8)
     accepted = jnp.asarray(rng.permutation(8) < 4)

@@ -41,6 +41,7 @@ def quick(tmp_path):
     return (*QUICK, "--fills", "blur", "--steps", "3", *out)
 
 
+@pytest.mark.slow
 def test_genuine_pairs_give_table_figure_and_manifest(listed, quick, capsys, saved):
     run("evaluate", "faithfulness", listed, *quick)
     out = quick[-1]

@@ -25,6 +25,7 @@ def test_low_frequencies_carry_the_sample_faces(tmp_path):
     assert abs(bands[14]["influence"]) < 0.1
 
 
+@pytest.mark.slow
 def test_bands_of_the_sample_faces(backbone, tmp_path, capsys, saved):
     run("evaluate", "frequency", *SMALL, "--backbone", backbone, "--out", tmp_path)
     printed = capsys.readouterr().out
@@ -66,6 +67,7 @@ def test_bands_of_the_sample_faces(backbone, tmp_path, capsys, saved):
     assert "| genuine |" in (tmp_path / "frequency_influence.md").read_text()
 
 
+@pytest.mark.slow
 def test_persons_that_the_list_names(backbone, tmp_path, capsys):
     for name in sample_names():
         shutil.copy(sample_path(name), tmp_path)

@@ -6,6 +6,7 @@ from tests.cli.commands import fails, run
 from tests.visualize.figures import curves, titles
 
 
+@pytest.mark.slow
 def test_maps_of_a_network_and_of_its_wrecks(backbone, tmp_path, capsys, saved):
     options = ["--backbone", backbone, "--limit", 2, "--threshold", 0.5]
     options += ["--explainers", "xssab", "--out", tmp_path]

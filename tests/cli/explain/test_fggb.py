@@ -18,6 +18,7 @@ from tests.faces import relative
 from tests.visualize.figures import image, titles
 
 
+@pytest.mark.slow
 def test_maps_manifest_and_figure_are_those_of_the_method(tmp_path, capsys, saved):
     run(
         *("explain", "fggb", sample_path("a_1"), sample_path("c_1")),
@@ -63,6 +64,7 @@ def test_maps_manifest_and_figure_are_those_of_the_method(tmp_path, capsys, save
     assert {"similarity", "dissimilarity"} <= {*drawn}
 
 
+@pytest.mark.slow
 def test_photographs_are_aligned_with_landmarks(tmp_path, capsys):
     data = pytest.importorskip("skimage.data")
     photograph = tmp_path / "astronaut.png"

@@ -10,6 +10,7 @@ from fxai_jax.methods import frequency
 from tests.cli.commands import results, run
 
 
+@pytest.mark.slow
 def test_influences_and_figure_are_those_of_the_method(tmp_path, capsys, saved):
     run(
         *("explain", "frequency", sample_path("a_1"), sample_path("a_2")),

@@ -5,6 +5,7 @@ from functools import partial
 
 import jax
 import numpy as np
+import pytest
 
 from fxai_jax.cards import load_card
 from fxai_jax.checkpoints import load_backbone
@@ -54,6 +55,7 @@ def test_a_saturated_quality_is_reported(tmp_path, capsys):
     assert "saturated" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_faces_of_one_name_keep_their_own_results(tmp_path, monkeypatch):
     card = load_card("mobilefacenet")
     compiled = compile_plq(load_backbone("mobilefacenet"), card, passes=3)

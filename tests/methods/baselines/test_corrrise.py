@@ -149,6 +149,7 @@ def test_cosines_that_only_rounding_tells_apart_give_an_empty_map(key):
     assert float(tilted(key, face, face).signed[5, 5]) > 0.99
 
 
+@pytest.mark.slow
 def test_a_black_probe_of_the_shipped_network_has_an_empty_map(key):
     options = {"masks": 120, "chunk_size": 50}
     call = jax.jit(partial(corrrise.explain, threshold=0.1, **options))
@@ -157,6 +158,7 @@ def test_a_black_probe_of_the_shipped_network_has_an_empty_map(key):
     assert not np.any(call(model, key, black, sample_face("a_1")).signed)
 
 
+@pytest.mark.slow
 def test_pixels_that_no_mask_covers_are_zero_at_any_number_of_masks(key):
     for masks in (3, 7, 49):
         options = {"masks": masks, "patches": 1, "side": 2}

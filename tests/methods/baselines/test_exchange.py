@@ -72,6 +72,7 @@ def assert_close(name, found, expected):
         np.testing.assert_allclose(a, b, atol=tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_jit_and_vmap_change_nothing(name, smooth, faces):
     call = partial(ALL[name], smooth, threshold=between(smooth, faces))
