@@ -156,6 +156,7 @@ def test_parameters_are_differentiated_through_an_explanation(method, model, pai
     assert float(found) == pytest.approx(float(scale), rel=0.05)
 
 
+@pytest.mark.slow
 def test_traced_numbers_compile_once_and_map(model, pairs):
     """Thresholds, rates of dropout, constants and keys, under jit and under vmap."""
     a, b = pairs[:, 0]

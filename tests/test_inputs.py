@@ -279,6 +279,7 @@ def test_half_precision_works_or_is_refused_in_a_sentence(name, network, face):
             CALLS[name](network, half, half)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CALLS)
 def test_doubtful_images_warn_once_and_never_under_a_trace(
     name, network, face, monkeypatch

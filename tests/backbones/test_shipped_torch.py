@@ -43,6 +43,7 @@ def double():
         yield load_backbone("mobilefacenet", dtype=jnp.float64)
 
 
+@pytest.mark.slow
 def test_gradients_of_the_cosine_equal_pytorch(double):
     faces = [sample_face(name).astype(np.float64) for name in ("a_1", "b_1")]
     images = (as_torch(face, torch.float64) for face in faces)

@@ -51,6 +51,7 @@ def quick(monkeypatch):
     return Faithfulness(explainers=("good",), **options)
 
 
+@pytest.mark.slow
 def test_pairs_come_as_a_list_as_pairs_or_are_the_samples():
     opened = open_pairs(sample_pairs())
     given = [None, sample_pairs(), str(sample_pairs()), opened]

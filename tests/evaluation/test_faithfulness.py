@@ -328,6 +328,7 @@ def made_up(monkeypatch):
     monkeypatch.setattr(faithfulness, "EXPLAINERS", {"good": GOOD, "bad": BAD} | known)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("made_up")
 def test_the_report_shows_rows_curves_and_notes(model, pairs):
     protocol = Faithfulness(explainers=("good",), fills=("black",), steps=4, draws=2)

@@ -44,6 +44,7 @@ def made_up(rng, genuine, groups=None, draws=2):
     return pairs_of(genuine, groups), directed, band_areas.split_curves(cosines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("perturb", ["probe", "both"])
 def test_curves_of_a_pair_are_those_of_the_metric(embed, images, key, perturb):
     options = {"perturb": perturb, "draws": 3}
@@ -71,6 +72,7 @@ def test_curves_of_a_pair_are_those_of_the_metric(embed, images, key, perturb):
     )
 
 
+@pytest.mark.slow
 def test_the_report_leaves_damaged_images_out(key, rng):
     size = tiny.SIZE
     images = list(rng.uniform(size=(5, size, size, 3)).astype(np.float32))

@@ -117,6 +117,7 @@ MAPS = {
 }
 
 
+@pytest.mark.slow
 def test_a_map_that_knows_the_network_wins(model, pairs):
     runs = runs_of(model, pairs, MAPS)
     titles = {name: entry.title for name, entry in MAPS.items()}
@@ -177,6 +178,7 @@ def test_pairs_that_failed_under_one_map_are_left_out_of_all(model, pairs, image
     assert rows[0]["FNMR"].value == pytest.approx(expected[1], abs=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["plq", "plq-minimum-norm"])
 def test_plq_ranks_by_its_gradient(model, images, key, name):
     regression = {"plq": "uniform"}.get(name, "minimum_norm")

@@ -111,6 +111,7 @@ def test_each_depth_is_the_network_of_the_cascade(model, networks, key):
     np.testing.assert_array_equal(mixed(1).middle[...], model.middle[...])
 
 
+@pytest.mark.slow
 def test_correlations_are_those_of_a_loop_over_networks(model, networks, pairs, key):
     probe, gallery = pairs.read(0), pairs.read(1)
     shared = *networks, jnp.float32(THRESHOLD)

@@ -18,6 +18,7 @@ def explain():
     return compile_fggb(load_backbone("mobilefacenet"), (112, 112))[0]
 
 
+@pytest.mark.slow
 def test_both_faces_are_explained_by_one_program(explain):
     model, a, b = load_backbone("mobilefacenet"), sample_face("a_2"), sample_face("c_1")
     found = explain(a, b, 0.45)
@@ -44,6 +45,7 @@ def test_notices_speak_of_what_would_mislead(explain):
         notices(pair._replace(gallery=broken))
 
 
+@pytest.mark.slow
 def test_bands_of_both_faces_are_those_of_the_method():
     model, a, b = load_backbone("mobilefacenet"), sample_face("a_2"), sample_face("c_1")
     bands = frequency.radial_bands((112, 112), width=28)

@@ -142,6 +142,7 @@ def test_jit_vmap_and_chunks_change_nothing(embed, pair, gradient):
     assert_close(jax.tree.map(lambda x: x[1], mapped), call(*pair[::-1]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [1, 2, 3, None])
 def test_batches_change_nothing(embed, rng, batch_size):
     faces = jnp.asarray(rng.uniform(size=(2, 7, SIZE, SIZE, 3)), jnp.float32)

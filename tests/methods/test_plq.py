@@ -248,6 +248,7 @@ def test_a_calibration_of_equal_images_is_finite():
     np.testing.assert_allclose(scaled, 0.5, atol=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("regression", NODES)
 def test_the_map_falls_inside_a_black_square(model, key, regression):
     card = load_card("mobilefacenet").quality

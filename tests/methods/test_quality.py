@@ -112,6 +112,7 @@ def test_jit_and_chunks_change_nothing(smooth, images, key):
         assert_close(compiled(key, images[0]), eager)
 
 
+@pytest.mark.slow
 def test_same_key_same_result_whatever_the_batch(smooth, images, key):
     def call(index, image):
         folded = jax.random.fold_in(key, index)
@@ -191,6 +192,7 @@ def test_the_standard_error_is_the_spread_over_keys(many, key):
         assert 1 / 1.5 < found.standard_error.mean() / spread < 1.5, name
 
 
+@pytest.mark.slow
 def test_half_a_face_is_worse_than_every_whole_one(many, key):
     keys = jax.random.split(key, 20)
     half = many(keys, sample_face("a_partial")).quality

@@ -64,6 +64,7 @@ def test_a_program_that_was_written_computes_what_the_method_does(
         np.testing.assert_allclose(a, b, atol=1e-6 * max(1, np.abs(b).max()))
 
 
+@pytest.mark.slow
 def test_batches_of_any_length_of_one_and_none(model, images):
     options = {"threshold": 0.4, "chunk_size": 4, "size": SIZE, "platforms": ["cpu"]}
     leaves, (a, b) = jax.tree.leaves(model), images

@@ -17,6 +17,7 @@ from tests.cli.commands import results, run
 from tests.visualize.figures import image, titles
 
 
+@pytest.mark.slow
 def test_map_and_quality_are_those_of_the_method(tmp_path, capsys, saved):
     path, face = sample_path("a_1"), sample_face("a_1")
     options = ("--regression", "minimum_norm", "--passes", 20, "--seed", 3)
@@ -50,6 +51,7 @@ def test_map_and_quality_are_those_of_the_method(tmp_path, capsys, saved):
     )
 
 
+@pytest.mark.slow
 def test_a_saturated_quality_is_reported(tmp_path, capsys):
     run("explain", "plq", sample_path("a_partial"), "--out", tmp_path)
     assert "saturated" in capsys.readouterr().err
