@@ -8,10 +8,14 @@ import jax
 from fxai_jax.inputs import Pixels
 
 
+def missing_seam(model: Any) -> list[str]:
+    """Which of the two callables of `fxai_jax.array_types.FaceModel` a model lacks."""
+    return [x for x in ("features", "head") if not callable(getattr(model, x, None))]
+
+
 def check_seam(model: Any) -> None:
     """Refuses a model without the seam of `fxai_jax.array_types.FaceModel`."""
-    missing = [x for x in ("features", "head") if not callable(getattr(model, x, None))]
-    if missing:
+    if missing := missing_seam(model):
         raise ValueError(
             "this method needs a face model with features and head, and "
             f"{type(model).__name__} has no {' and no '.join(missing)}; pass a "

@@ -16,7 +16,7 @@ import jax
 from jax.tree_util import Partial
 
 from fxai_jax.array_types import Embedder, Embedding, FaceModel, FeatureMap, Image
-from fxai_jax.calling import in_training
+from fxai_jax.calling import in_training, missing_seam
 
 _HERE = object()
 """Stands among the static leaves where an array was."""
@@ -144,16 +144,11 @@ def is_argument(model: Any) -> bool:
     return all(map(_is_array, jax.tree.leaves(model)))
 
 
-def has_seam(model: Any) -> bool:
-    """Whether it has the two callables of a face model."""
-    return all(callable(getattr(model, name, None)) for name in ("features", "head"))
-
-
 def as_argument(model: Any) -> Any:
     """The model as an argument of jit: itself where all its leaves are arrays."""
     if is_argument(model):
         return model
-    if has_seam(model):
+    if not missing_seam(model):
         return face_model(model.features, model.head)
     return embedder(model)
 

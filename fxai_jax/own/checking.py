@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from fxai_jax.array_types import Embedder
-from fxai_jax.calling import in_training, uses_last
+from fxai_jax.calling import in_training, missing_seam, uses_last
 from fxai_jax.inputs import Pixels, as_image
-from fxai_jax.own.adapters import has_seam, is_argument
+from fxai_jax.own.adapters import is_argument
 from fxai_jax.own.importing import reason
 from fxai_jax.runs.compiling import compile_timed
 
@@ -134,7 +134,7 @@ def _shapes(model: Any, image: Shape) -> tuple[dict[str, Any], list[str]]:
     """What is known without computing, and what is wrong with it."""
     embedding = _outline(lambda m, x: m(x), model, image)
     problems = _misfits("model(image)", embedding, "d", "take and return one example")
-    if problems or not has_seam(model):
+    if problems or missing_seam(model):
         return {"embedding": None if problems else embedding}, problems
     features = _outline(lambda m, x: m.features(x), model, image)
     problems = _misfits(
