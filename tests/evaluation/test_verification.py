@@ -276,7 +276,7 @@ def test_mirror_images_are_added_before_cosines_are_taken(rng):
 def test_what_insightface_prints_is_in_the_row_of_all_pairs(rng):
     genuine = np.arange(20) % 2 == 0
     alike = np.where(genuine, rng.uniform(0.9, 1, 20), rng.uniform(0, 0.1, 20))
-    alike[:2] = 0, 1  # the first stretch is wrong, and no other folding has both in one
+    alike[:2] = 0, 1  # wrong, both in the first stretch
     images = list(rng.normal(size=(40, 32, 32, 3)).astype(np.float32))
     for i, share in enumerate(alike.astype(np.float32)):
         images[20 + i] = share * images[i] + (1 - share) * images[20 + i]
@@ -286,6 +286,7 @@ def test_what_insightface_prints_is_in_the_row_of_all_pairs(rng):
     report = evaluate(protocol, pairs, backbone=network(model))
     cosine = score_pairs(model, pairs, RunOptions()).cosine
     found = grid_folds(cosine, genuine, stretches(20))
+    assert found != grid_folds(cosine, genuine, verification.shuffled_folds(genuine, 0))
     [row] = report.table.rows
     mean, deviation, tar, spread, _ = (100 * number for number in found)
     assert row["accuracy (InsightFace)"] == f"{mean:.2f} ± {deviation:.2f}"
